@@ -27,6 +27,7 @@ mod server;
 mod service;
 mod service_monitor;
 mod serving;
+mod string_enum;
 mod tls;
 mod tracking;
 mod volumes;
@@ -97,8 +98,10 @@ pub use volumes::{EphemeralClaim, EphemeralClaimMetadata, EphemeralVolume, Volum
 pub struct FeatureStore {
     /// Name of the feature store, unique in its namespace. Object names are `feast-<name>` or begin with it, and every
     /// pod has the name as the label `feast.dev/name`. It has lower-case letters, digits and `-`, and begins and ends
-    /// with a letter or digit. Object names can have at most 63 characters, so the name can have at most 50 with an
-    /// online server, or 43 with a REST registry server. Changing it replaces the feature store.
+    /// with a letter or digit. Object names are limited, so the name can have at most 50 characters with an online
+    /// server, 49 with an offline or lineage server, 48 with a gRPC registry server or `scaling.keda`, 46 with
+    /// `cron_job.schedule`, and 43 with a REST registry server. Choose at most 43 to be able to add any of them,
+    /// because changing the name replaces the feature store.
     #[schemars(
         length(min = 1, max = 57),
         regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
@@ -117,18 +120,18 @@ pub struct FeatureStore {
     pub namespace: Option<String>,
 
     /// Labels for every object of the feature store, in addition to those of the provider. Pods do not get them, so
-    /// changing a label never restarts a server.
+    /// changing a label never replaces a pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
 
     /// Annotations for every object of the feature store. Pods do not get them, so changing an annotation never
-    /// restarts a server.
+    /// replaces a pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
 
     /// Feast project: the namespace of all feature definitions in the registry (`project` of `feature_store.yaml`). It
-    /// begins with a letter or digit, followed by letters, digits, `_` and `-`. Changing it restarts the pods with the
-    /// new project. The definitions of the old project stay in the registry.
+    /// begins with a letter or digit, followed by letters, digits, `_` and `-`. Changing it replaces the pods. The
+    /// definitions of the old project stay in the registry.
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
     pub feast_project: String,
 
@@ -218,17 +221,18 @@ pub struct FeatureStore {
     pub timeouts: Option<Timeouts>,
 
     /// Whether PersistentVolumeClaims that this resource created are deleted with it, or when a change of persistence
-    /// leaves them unused. With `false`, the claims and their data are kept, and a feature store of the same name uses
-    /// them again. The plan warns about what happens to each claim. Claims in `pvc.ref` are never deleted. Default:
-    /// `false`.
+    /// leaves them unused. With `false`, they and their data are kept, and a feature store of the same name uses them
+    /// again. The plan warns about what happens to each, except with `-replace`, `replace_triggered_by` and a tainted
+    /// feature store, where Terraform shows no warnings. PersistentVolumeClaims in `pvc.ref` are never deleted.
+    /// Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub delete_data: Option<bool>,
 
     /// Changes that the attribute `drift` lists: `owned` (changes of fields that this provider owns) or `strict` (also
     /// fields that others added to its objects, such as annotations, sidecars and variables, with a warning at each
-    /// refresh). Fields of others are only reported: an apply neither removes nor changes them, and they cause no plan.
-    /// Default: `owned`.
+    /// refresh). Fields of others are only reported: an apply neither removes nor changes them, and they do not appear
+    /// as changes in the plan. Default: `owned`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "owned"))]
     pub drift_policy: Option<DriftPolicy>,
@@ -258,7 +262,8 @@ pub struct Services {
     /// Seconds for which a pod that Kubernetes terminates still serves requests, before its servers receive SIGTERM
     /// (the `preStop` hook `sleep`, which requires Kubernetes 1.30 or later). During this time, Services stop sending
     /// requests to the pod; without it, rollouts, scale-downs and node drains lose requests. With `0`, there is no
-    /// hook. Default: `5` if the persistence allows several pods (less if the grace period is shorter), or else `0`.
+    /// such time. Default: `5` if the persistence allows several pods (less if the grace period is shorter), or else
+    /// `0`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 3600))]
     pub pre_stop_sleep_seconds: Option<i32>,
@@ -299,8 +304,8 @@ pub struct Services {
     /// online store: `job` (a Kubernetes Job after each change of the configuration, which must succeed before the pods
     /// are updated), `init_container` (each pod when it starts) or `none`. A `job` does not follow a git branch: it
     /// runs again when the configuration changes, not when the branch does. Default: `job` if online store and registry
-    /// are outside the pods (a database, an object store or a remote registry) and there are no claims, or else
-    /// `init_container`.
+    /// are outside the pods (a database, an object store or a remote registry) and no store has a PersistentVolumeClaim
+    /// (`pvc`), or else `init_container`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_apply: Option<FeastApply>,
 
@@ -309,14 +314,14 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_feast_apply_on_init: Option<bool>,
 
-    /// The pods of the Job that runs `feast apply`. Without the Job, it has no effect.
+    /// The pods of the `feast apply` Job. Without the Job, it has no effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_apply_job: Option<FeastApplyJob>,
 
     /// Whether the servers also accept connections over IPv6, for clusters in which pods have IPv6 addresses only, or
     /// of both families. The nodes must support IPv6. The offline server, the gRPC server of the registry, and with
-    /// Feast 0.67 or later all servers except the online server, accept them with `false` too. The UI and the lineage
-    /// server require Feast 0.67: earlier versions would accept only IPv6. Default: `false`.
+    /// Feast 0.67 or later all servers except the online server, accept them with `false` too. The web interface and
+    /// the lineage server require Feast 0.67: earlier versions would accept only IPv6. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
     pub ipv6: Option<bool>,
@@ -381,12 +386,12 @@ pub struct Services {
     pub container_security_context: Option<SecurityContext>,
 
     /// Labels of every pod: those of the servers, of the lineage server, of the `feast apply` Job and of the CronJob.
-    /// They are not in selectors. Changing them restarts the pods and runs the Job again. Default: none.
+    /// They are not in selectors. Changing them replaces the pods and runs the Job again. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_labels: Option<BTreeMap<String, String>>,
 
     /// Annotations of the servers' pods, including those of the lineage server, for example for sidecar injectors.
-    /// `feast_apply_job` and `cron_job.job_spec` have those of the other pods. Changing them restarts the pods.
+    /// `feast_apply_job` and `cron_job.job_spec` have those of the other pods. Changing them replaces the pods.
     /// Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_annotations: Option<BTreeMap<String, String>>,

@@ -13,8 +13,10 @@ use serde_json::{Map, Value as Json, json};
 use super::names;
 use super::not_yaml::NotYaml;
 use super::spec::{ApplyBy, Defaults, Store};
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::managed_fields::ManagedFields;
 
-pub use documents::read;
+pub use documents::{ScaleTarget, read};
 use metadata::Metadata;
 
 /// A FeatureStore resource that has been converted.
@@ -148,12 +150,15 @@ const TERRAFORM_FIELDS: &[(&str, &str)] = &[
     ("mlflow.supportedArtifactFormats", TERRAFORM_ONLY),
 ];
 
-/// Converts a FeatureStore resource. `scaled` are the names of Deployments that other objects of the manifest scale.
+/// Converts a FeatureStore resource. `targets` are what other objects of the manifest scale.
 ///
 /// # Errors
 ///
 /// Returns the first problem of the resource.
-pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, CustomResourceError> {
+pub fn convert(
+    resource: &Json,
+    targets: &[ScaleTarget<'_>],
+) -> Result<CustomResource, CustomResourceError> {
     let version = resource["apiVersion"].as_str().unwrap_or_default();
     if !VERSIONS.contains(&version) {
         return Err(CustomResourceError::Version(version.to_owned()));
@@ -172,12 +177,22 @@ pub fn convert(resource: &Json, scaled: &[&str]) -> Result<CustomResource, Custo
         ));
     }
     foreign(&spec)?;
-    let name = resource["metadata"]["name"].as_str().unwrap_or_default();
-    let scaled_elsewhere = scaled.contains(&names::main(name).as_str());
-    scaling(&mut spec, scaled_elsewhere, &mut notes)?;
+    let is_scaled_itself = is_scaled_itself(resource, targets);
+    if is_scaled_itself {
+        leave_to_autoscaler(resource, &mut spec, &mut notes);
+    } else {
+        let deployment = names::main(name_of(resource));
+        let mut targets = targets.iter();
+        let scaled_elsewhere =
+            targets.any(|target| target.is_of(resource, "Deployment", &deployment));
+        scaling(&mut spec, scaled_elsewhere, &mut notes)?;
+    }
     authorization(&mut spec, &mut notes);
     tracking(&mut spec, &mut notes);
     metadata.write(&mut spec);
+    if is_scaled_itself {
+        strategy(&mut spec, &mut notes)?;
+    }
     apply(&mut spec, &mut notes)?;
     token(&mut spec, &mut notes)?;
     group(&mut spec, &mut notes)?;
@@ -204,18 +219,52 @@ fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     }
 }
 
-/// Moves the number of pods. `spec.replicas` is 1 by default, and the operator enforces it. The first version of the
-/// operator with scaling had the number in `spec.services.scaling.replicas`.
-fn scaling(
-    spec: &mut Map<String, Json>,
-    scaled_elsewhere: bool,
-    notes: &mut Vec<String>,
-) -> Result<(), CustomResourceError> {
+fn name_of(resource: &Json) -> &str {
+    resource["metadata"]["name"].as_str().unwrap_or_default()
+}
+
+/// Returns whether an autoscaler scales the custom resource itself, as Feast's documentation describes for KEDA. It is
+/// in the same manifest, or the API server has recorded that `spec.replicas` was set with the subresource `scale`.
+fn is_scaled_itself(resource: &Json, targets: &[ScaleTarget<'_>]) -> bool {
+    let mut targets = targets.iter();
+    let replicas = FieldPath::of(&["spec", "replicas"]);
+    let managed = ManagedFields::of(resource);
+    let mut writers = managed.owners(&replicas);
+    targets.any(|target| target.is_of(resource, "FeatureStore", name_of(resource)))
+        || writers.any(|entry| {
+            entry.subresource == Some("scale") && !["kubectl", "oc"].contains(&entry.manager)
+        })
+}
+
+/// Removes the number of pods, which an autoscaler has set.
+fn leave_to_autoscaler(resource: &Json, spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
+    take_replicas(spec);
+    notes.push(format!(
+        "An autoscaler scales the FeatureStore, so `replicas` is not set, and the provider does not change the live \
+         number of pods. After the apply and before the FeatureStore is deleted, change the target of the autoscaler, \
+         `scaleTargetRef`, to `apiVersion: apps/v1`, `kind: Deployment`, `name: {}`. Otherwise, nothing is scaled.",
+        names::main(name_of(resource))
+    ));
+}
+
+/// Removes and returns `spec.replicas`, and `spec.services.scaling.replicas`, which the first version of the operator
+/// with scaling had.
+fn take_replicas(spec: &mut Map<String, Json>) -> (Option<Json>, Option<Json>) {
     let today = spec.remove("replicas");
     let first = spec.get_mut("services").and_then(|services| {
         let scaling = services.get_mut("scaling")?.as_object_mut()?;
         scaling.remove("replicas")
     });
+    (today, first)
+}
+
+/// Moves the number of pods. `spec.replicas` is 1 by default, and the operator enforces it.
+fn scaling(
+    spec: &mut Map<String, Json>,
+    scaled_elsewhere: bool,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
+    let (today, first) = take_replicas(spec);
     let today = number("spec.replicas", today)?;
     let first = number("spec.services.scaling.replicas", first)?;
     if let (Some(today), Some(first)) = (today, first)
@@ -297,6 +346,27 @@ fn tracking(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
     }
 }
 
+/// The operator replaces several pods by a rolling update. The strategy is explicit where the provider does not know
+/// that there are several.
+fn strategy(
+    spec: &mut Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
+    if understood(spec).is_some_and(|store| store.allows_several_pods()) {
+        let services = object(spec, "services", "spec.services")?;
+        let strategy = services.entry("deploymentStrategy").or_insert(Json::Null);
+        if strategy.is_null() {
+            *strategy = json!({"type": "RollingUpdate"});
+            notes.push(
+                "The operator replaces several pods by a rolling update, so `deployment_strategy` is set. Without it, the \
+                 provider deletes all pods before it creates new ones."
+                    .to_owned(),
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The operator runs `feast apply` in every pod. The setting is explicit if the provider would use a Job.
 fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
     if understood(spec).is_some_and(|store| store.project.apply == ApplyBy::Job) {
@@ -332,8 +402,9 @@ fn group(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Cu
         let services = object(spec, "services", "spec.services")?;
         services.insert("securityContext".to_owned(), json!({}));
         notes.push(
-            "The operator does not set the group of volumes, so `security_context = {}` is set, as OpenShift needs it. \
-             Without it, the pods have `fs_group = 1001`, which makes new volumes writable in other clusters."
+            "The operator does not set the group of volumes, so `security_context = {}` is set. Without it, the pods \
+             have `fs_group = 1001`, which makes new volumes writable. On OpenShift, remove it and set \
+             `services.openshift = {}`."
                 .to_owned(),
         );
     }
@@ -479,6 +550,88 @@ mod tests {
     }
 
     #[test]
+    fn an_autoscaler_of_the_feature_store_owns_the_replicas() {
+        let scaler = "kind: ScaledObject\nspec: {scaleTargetRef: {apiVersion: feast.dev/v1, kind: FeatureStore, name: a}}";
+        let scaled = |spec: &str| one(&format!("{}\n---\n{scaler}", store(spec)));
+        // The number is the last one of the autoscaler.
+        for spec in ["", ", replicas: 1", ", replicas: 3"] {
+            let CustomResource {
+                configuration,
+                notes,
+            } = scaled(spec);
+            assert_eq!(configuration["services"], Json::Null, "{spec}");
+            assert_eq!(notes.len(), 1, "{notes:?}");
+            assert!(notes[0].contains("`name: feast-a`"), "{notes:?}");
+        }
+        let database = |kind: &str| {
+            format!("{{persistence: {{store: {{type: {kind}, secretRef: {{name: s}}}}}}}}")
+        };
+        let databases = format!(
+            "onlineStore: {}, registry: {{local: {}}}",
+            database("postgres"),
+            database("sql")
+        );
+        let strategy = |services: &str| {
+            let resource = scaled(&format!(", replicas: 3, services: {{{services}}}"));
+            assert_eq!(resource.configuration["services"]["scaling"], Json::Null);
+            resource.configuration["services"]["deploymentStrategy"].clone()
+        };
+        let rolling = json!({"type": "RollingUpdate"});
+        assert_eq!(strategy(&databases), rolling);
+        let written = format!("{databases}, deploymentStrategy: {{type: Recreate}}");
+        assert_eq!(strategy(&written), json!({"type": "Recreate"}));
+    }
+
+    #[test]
+    fn an_autoscaler_of_another_namespace_scales_another_feature_store() {
+        let scaling = |namespace: &str| {
+            let metadata = |name: &str, namespace: &str| match namespace {
+                "" => json!({"name": name}),
+                namespace => json!({"name": name, "namespace": namespace}),
+            };
+            let store = json!({
+                "apiVersion": "feast.dev/v1",
+                "kind": "FeatureStore",
+                "metadata": metadata("a", "team-a"),
+                "spec": {"feastProject": "p", "replicas": 1},
+            });
+            let scaler = json!({
+                "kind": "HorizontalPodAutoscaler",
+                "metadata": metadata("a", namespace),
+                "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "feast-a"}},
+            });
+            let resource = one(&format!("{store}\n---\n{scaler}"));
+            resource.configuration["services"]["scaling"].clone()
+        };
+        assert_eq!(scaling("team-a"), Json::Null);
+        assert_eq!(scaling(""), Json::Null);
+        assert_eq!(scaling("team-b"), json!({"replicas": 1}));
+    }
+
+    #[test]
+    fn a_number_that_was_set_with_the_subresource_scale_is_that_of_an_autoscaler() {
+        let scaling = |manager: &str, subresource: &str| {
+            let resource = json!({
+                "apiVersion": "feast.dev/v1",
+                "kind": "FeatureStore",
+                "metadata": {"name": "a", "managedFields": [{
+                    "manager": manager,
+                    "operation": "Update",
+                    "subresource": subresource,
+                    "fieldsV1": {"f:spec": {"f:replicas": {}}},
+                }]},
+                "spec": {"feastProject": "p", "replicas": 3},
+            });
+            let configuration = convert(&resource, &[]).unwrap().configuration;
+            configuration["services"]["scaling"].clone()
+        };
+        assert_eq!(scaling("kube-controller-manager", "scale"), Json::Null);
+        let fixed = json!({"replicas": 3});
+        assert_eq!(scaling("kubectl", "scale"), fixed);
+        assert_eq!(scaling("kubectl-client-side-apply", ""), fixed);
+    }
+
+    #[test]
     fn claims_keep_the_group_of_the_namespace() {
         let services = |context: &str| {
             let text = format!(
@@ -519,7 +672,14 @@ metadata:
   name: a
   namespace: shop
   uid: u
-  labels: {team: x, helm.sh/chart: c, app.kubernetes.io/managed-by: Helm}
+  labels:
+    team: x
+    helm.sh/chart: c
+    app.kubernetes.io/managed-by: Helm
+    app.kubernetes.io/instance: shop
+    applyset.kubernetes.io/part-of: a
+    kapp.k14s.io/app: '1'
+    objectset.rio.cattle.io/hash: h
   annotations:
     feast.dev/protected-project: 'true'
     kubectl.kubernetes.io/last-applied-configuration: '{}'
@@ -537,7 +697,7 @@ status: {phase: Ready}");
                 "services": {"scaling": {"replicas": 1}},
             })
         );
-        assert_eq!(resource.notes.len(), 3, "{:?}", resource.notes);
+        assert_eq!(resource.notes.len(), 7, "{:?}", resource.notes);
     }
 
     #[test]

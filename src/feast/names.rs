@@ -19,9 +19,9 @@ pub const MANAGED_BY: &str = "feast";
 pub const OPERATOR: &str = "feast-operator";
 /// Label and annotation keys with this prefix are reserved.
 pub const RESERVED_PREFIX: &str = "feast.dev/";
-/// Pod annotation with the fingerprint of the configuration, so that pods restart when it changes.
+/// Pod annotation with the fingerprint of the configuration, so that pods are replaced when it changes.
 pub const CONFIGURATION_HASH_ANNOTATION: &str = "feast.dev/configuration-hash";
-/// Pod annotation with the fingerprint of the mounted certificates, so that pods restart when they change.
+/// Pod annotation with the fingerprint of the mounted certificates, so that pods are replaced when they change.
 pub const CERTIFICATES_HASH_ANNOTATION: &str = "feast.dev/certificates-hash";
 
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -131,7 +131,9 @@ const SHORT_HASH: usize = 8;
 pub const HOST_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub const ZONE_TOPOLOGY: &str = "topology.kubernetes.io/zone";
 
-pub const DNS_PORT: i32 = 53;
+/// The ports of DNS pods: the usual one, and that of OpenShift, whose Service maps 53 to it. A NetworkPolicy applies to
+/// the ports of pods.
+pub const DNS_PORTS: [i32; 2] = [53, 5353];
 /// The port of every Service, without and with TLS.
 pub const SERVICE_PORT: i32 = 80;
 pub const SERVICE_PORT_NAME: &str = "http";

@@ -11,6 +11,7 @@
 //! - Of several creates that start at the same time, one owns the feature store. The others return an error and no
 //!   state.
 //! - A create adopts the objects of a create that failed or was interrupted, and of none that is being undone.
+//! - An update changes nothing of a feature store that another create has completed.
 //! - A destroy deletes nothing of a feature store that another create owns.
 //!
 //! # Assumptions
@@ -86,8 +87,12 @@ pub enum Event<'a> {
     /// The create that owns the feature store is about to delete its objects. `now` is a Unix time in seconds by the
     /// clock of the API server. The Secret must not keep the configuration, so that no create of it adopts the objects.
     CreateIsUndone { now: i64 },
-    /// An update is about to write its first object. `owner_id` is the id in the private state, or a new one.
-    UpdateStarts { owner_id: &'a str },
+    /// An update is about to write its first object. `owner_id` is the id in the private state. Without one, `new_id` is
+    /// recorded.
+    UpdateStarts {
+        owner_id: Option<&'a str>,
+        new_id: &'a str,
+    },
     /// A destroy is about to delete the objects. `owner_id` is the id in the private state.
     DestroyStarts { owner_id: Option<&'a str> },
 }
@@ -170,12 +175,15 @@ impl Ownership {
                 },
                 None => self.clone(),
             }),
-            Event::UpdateStarts { owner_id } => Ok(match self {
-                Self::Complete { .. } => self.clone(),
-                _ => Self::Complete {
-                    owner_id: owner_id.to_owned(),
-                },
-            }),
+            Event::UpdateStarts { owner_id, new_id } => match (self, owner_id) {
+                (Self::Complete { owner_id: owner }, Some(ours)) if owner != ours => {
+                    Err(Occupied::AnotherOwner)
+                }
+                (Self::Complete { .. }, _) => Ok(self.clone()),
+                _ => Ok(Self::Complete {
+                    owner_id: owner_id.unwrap_or(new_id).to_owned(),
+                }),
+            },
             Event::DestroyStarts { owner_id } => match (self.owner_id(), owner_id) {
                 (Some(owner), Some(ours)) if owner != ours => Err(Occupied::AnotherOwner),
                 _ => Ok(Self::Absent),
@@ -302,7 +310,14 @@ mod tests {
             now,
             timeout: Duration::from_secs(90),
         };
-        let update = Event::UpdateStarts { owner_id: "a" };
+        let update = Event::UpdateStarts {
+            owner_id: Some("a"),
+            new_id: "new",
+        };
+        let first_update = Event::UpdateStarts {
+            owner_id: None,
+            new_id: "new",
+        };
         let destroy = |owner_id| Event::DestroyStarts { owner_id };
         let created = |now: i64| Ok(creating("new", now + 90 + MARGIN));
         let different = |minutes| Err(Occupied::DifferentConfig { minutes });
@@ -322,6 +337,7 @@ mod tests {
             (Ownership::Unrecorded, create(true, 1000), created(1000)),
             (Ownership::Unrecorded, create(false, 1000), different(None)),
             (Ownership::Unrecorded, update, Ok(complete("a"))),
+            (Ownership::Unrecorded, first_update, Ok(complete("new"))),
             (
                 Ownership::Unrecorded,
                 destroy(Some("a")),
@@ -382,7 +398,9 @@ mod tests {
             (failed("b"), destroy(Some("a")), Err(Occupied::AnotherOwner)),
             (complete("b"), create(true, 1000), Err(Occupied::Complete)),
             (complete("b"), create(false, 9000), Err(Occupied::Complete)),
-            (complete("b"), update, Ok(complete("b"))),
+            (complete("b"), update, Err(Occupied::AnotherOwner)),
+            (complete("a"), update, Ok(complete("a"))),
+            (complete("b"), first_update, Ok(complete("b"))),
             (
                 complete("b"),
                 destroy(Some("a")),

@@ -41,21 +41,21 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::objects::Objects;
-use super::rendered::{Rendered, Workload};
+use super::rendered::{DeploymentContent, Rendered};
 use super::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
 /// Returns every object of the feature store, with placeholders for the content of Secrets.
 pub fn render(store: &Store) -> Objects<Rendered> {
     let document = feature_store_yaml::servers(store);
-    let servers = Workload {
+    let servers = DeploymentContent {
         deployment: super::names::main(&store.name),
         file: super::names::FEATURE_STORE_YAML,
         databases: databases::of_servers(store, &document),
         document,
         mounted: [tls::files(store), ssh::files(store)].concat(),
     };
-    let lineage = lineage::workload(store);
+    let lineage = lineage::content(store);
     let workloads = [&servers].into_iter().chain(&lineage);
     let mut manifests = BTreeMap::from([
         secret::render(store, workloads),

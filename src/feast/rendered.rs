@@ -18,15 +18,15 @@ pub use yaml::YamlError;
 /// placeholders for the content of the user's Secrets, so the objects can be shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    pub(super) servers: Workload,
-    pub(super) lineage: Option<Workload>,
+    pub(super) servers: DeploymentContent,
+    pub(super) lineage: Option<DeploymentContent>,
     /// The `feast apply` Job, without the fingerprint in its name.
     pub(super) apply: Option<Json>,
 }
 
 /// The content of the user's Secrets and ConfigMaps that the pods of a Deployment need.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Workload {
+pub struct DeploymentContent {
     /// The name of the Deployment.
     pub(super) deployment: String,
     /// The key of its `feature_store.yaml` in the Secret of the feature store.
@@ -55,7 +55,7 @@ impl Objects<Rendered> {
         self.workloads().flat_map(|it| &it.mounted)
     }
 
-    pub(super) fn workloads(&self) -> impl Iterator<Item = &Workload> {
+    pub(super) fn workloads(&self) -> impl Iterator<Item = &DeploymentContent> {
         [&self.phase.servers].into_iter().chain(&self.phase.lineage)
     }
 

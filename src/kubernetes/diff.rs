@@ -32,7 +32,7 @@ use lists::{Pair, UNORDERED};
 
 /// A field that differs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Change {
+pub struct FieldChange {
     /// Empty for the object as a whole.
     pub field: FieldPath,
     /// `None` if the manifest does not have the field.
@@ -51,7 +51,7 @@ pub fn project(desired: &Json, live: &Json) -> Json {
 
 /// Returns the fields of the manifest that the live object lacks or has another value for. `manager` is never the
 /// author of a change.
-pub fn changes(desired: &Json, live: &Json, manager: &str) -> Vec<Change> {
+pub fn changes(desired: &Json, live: &Json, manager: &str) -> Vec<FieldChange> {
     let mut walk = Walk::new(live);
     walk.value(desired, live);
     if walk.changes.is_empty() {
@@ -88,7 +88,7 @@ struct Walk<'a> {
     /// The fields of all managers in `object`.
     recorded: OnceCell<FieldSet>,
     path: Vec<FieldStep>,
-    changes: Vec<Change>,
+    changes: Vec<FieldChange>,
 }
 
 impl<'a> Walk<'a> {
@@ -180,17 +180,21 @@ impl<'a> Walk<'a> {
     /// to one are compared field by field; any other difference is one change of the whole list.
     fn atomic_list(&mut self, desired: &[Json], pairs: &[Pair<'_>]) -> Vec<Json> {
         let noted = self.changes.len();
+        let are_rules = lists::is_rules(&self.names());
+        let has_more = |desired: &Json, live: &Json| are_rules && lists::has_more(desired, live);
         let mut projected = Vec::new();
         for (position, (desired, live)) in pairs.iter().enumerate() {
             self.path.push(FieldStep::Index(position));
             projected.push(match desired {
-                Some(desired) => self.value(desired, live),
-                None => (*live).clone(),
+                Some(desired) if !has_more(desired, live) => self.value(desired, live),
+                _ => (*live).clone(),
             });
             self.path.pop();
         }
-        let are_objects = (pairs.iter())
-            .all(|(desired, live)| desired.is_some_and(Json::is_object) && live.is_object());
+        let are_objects = pairs.iter().all(|(desired, live)| {
+            let is_pair = |desired: &Json| desired.is_object() && !has_more(desired, live);
+            desired.is_some_and(is_pair) && live.is_object()
+        });
         if pairs.len() != desired.len() || !are_objects {
             self.changes.truncate(noted);
             if projected != desired {
@@ -201,8 +205,12 @@ impl<'a> Walk<'a> {
         projected
     }
 
-    /// Returns the keys of the list at the current path.
+    /// Returns the keys of the list at the current path. A list in an element of an atomic list belongs to that list.
     fn list_keys(&self, field: &str, desired: &[Json]) -> Option<Vec<String>> {
+        let is_index = |step: &FieldStep| matches!(step, FieldStep::Index(_));
+        if self.path.iter().any(is_index) {
+            return None;
+        }
         let recorded = (self.recorded).get_or_init(|| ManagedFields::of(self.object).all());
         let mut path = self.path.iter();
         let recorded = path.try_fold(recorded, |recorded, step| recorded.child(step));
@@ -220,7 +228,7 @@ impl<'a> Walk<'a> {
     }
 
     fn note(&mut self, desired: Option<&Json>, live: Option<&Json>) {
-        self.changes.push(Change {
+        self.changes.push(FieldChange {
             field: FieldPath::from(self.path.clone()),
             wanted: desired.cloned(),
             live: live.cloned(),

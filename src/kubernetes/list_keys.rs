@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 use super::field_set::FieldSet;
 
 /// The list key that has a default, and the default: the protocol of a port.
-const DEFAULT: (&str, &str) = ("protocol", "TCP");
+pub(super) const DEFAULT: (&str, &str) = ("protocol", "TCP");
 
 /// Returns the keys of the elements of the list `field`; `None` for an atomic list, whose elements are identified by
 /// position. `recorded` is what `metadata.managedFields` records for the list.

@@ -25,8 +25,8 @@ pub const BEHAVIORS: &[Behavior] = &[
     },
     Behavior {
         subject: "A Secret with connection parameters changes",
-        operator: "The pods keep the previous values until they are restarted.",
-        provider: "The next plan reports the change, and its apply rolls the pods.",
+        operator: "The pods keep the previous values until they are replaced.",
+        provider: "The next plan reports the change, and its apply replaces the pods.",
         tests: &[
             "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
             "src/feast/secrets/resolve/tests.rs::the_fingerprint_follows_the_content",
@@ -98,8 +98,8 @@ pub const BEHAVIORS: &[Behavior] = &[
     },
     Behavior {
         subject: "`grpc: false` without `restAPI`",
-        operator: "The rule fails with an error of the rule language.",
-        provider: "The error says that the server must serve a protocol, and how to enable one.",
+        operator: "Rejected, with an error of the rule language of the CRD.",
+        provider: "Rejected. The error says that the server must serve a protocol, and how to enable one.",
         tests: &[
             "src/feast/rules/registry.rs::at_least_one_protocol",
             "registry server without a protocol",
@@ -107,34 +107,34 @@ pub const BEHAVIORS: &[Behavior] = &[
     },
     Behavior {
         subject: "`s3_additional_kwargs` without a path",
-        operator: "Accepted. The operator then reconciles in a loop.",
+        operator: "Accepted. The operator then reconciles it repeatedly.",
         provider: "Rejected.",
         tests: &["S3 arguments without a path"],
     },
     Behavior {
         subject: "`noAuth: false`",
-        operator: "Servers ask Kubernetes for authorization without the permission to do so.",
+        operator: "Accepted. The servers ask Kubernetes for authorization, for which they have no permission.",
         provider: "Rejected.",
         tests: &["src/feast/rules/authz.rs::exactly_one_authentication_mode"],
     },
     Behavior {
         subject: "A registry that serves only REST",
-        operator: "Clients are given the name of a Service that does not exist.",
-        provider: "Clients are given only addresses that are served.",
+        operator: "Clients get the name of a Service that does not exist.",
+        provider: "Clients get only addresses that are served.",
         tests: &[
             "tests/oracle/cases/registry-rest-only",
             "src/feast/spec.rs::endpoints_are_those_that_are_served",
         ],
     },
     Behavior {
-        subject: "The UI of a feature store with a remote registry",
+        subject: "The web interface of a feature store with a remote registry",
         operator: "Its address is not in the status.",
         provider: "`endpoints` has the address of every server.",
         tests: &["src/feast/spec.rs::endpoints_are_those_that_are_served"],
     },
     Behavior {
         subject: "Lineage server",
-        operator: "Clients are given a port that its Service does not have. TLS and the server's environment variables are ignored.",
+        operator: "Clients get a port that its Service does not have. TLS and the server's environment variables are ignored.",
         provider: "All addresses come from one table of ports, and the server has the settings of any other server. Events are stored in the registry's database, and Feast's own events carry the required API key.",
         tests: &[
             "tests/render.rs::lineage",
@@ -144,7 +144,7 @@ pub const BEHAVIORS: &[Behavior] = &[
     },
     Behavior {
         subject: "Persistence paths and mount paths",
-        operator: "A path can lead out of its PersistentVolumeClaim; two claims can share a mount path.",
+        operator: "A path can lead out of its PersistentVolumeClaim; two PersistentVolumeClaims can share a mount path.",
         provider: "Both are rejected.",
         tests: &[
             "src/feast/rules/stores.rs::paths_on_and_off_claims",
@@ -184,16 +184,6 @@ pub const BEHAVIORS: &[Behavior] = &[
         tests: &[
             "src/feast/feature_store_yaml/yaml.rs::embeds_a_block_verbatim",
             "tests/oracle/cases/db-custom-secret-key",
-        ],
-    },
-    Behavior {
-        subject: "Published examples",
-        operator: "Some are rejected by the CRD of the same release.",
-        provider: "Every example is applied by a test.",
-        tests: &[
-            "tests/lifecycle/examples.rs::remaining_examples",
-            "empty registry",
-            "no project",
         ],
     },
     Behavior {

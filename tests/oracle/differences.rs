@@ -148,7 +148,7 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "pod annotation `feast.dev/configuration-hash`",
         operator: "none",
         provider: "a keyed hash of `feature_store.yaml`",
-        reason: "Pods roll when a Secret of the configuration has changed.",
+        reason: "Pods are replaced when a Secret of the configuration has changed.",
         in_operator: nothing,
         in_provider: |objects, _| {
             for object in objects.values_mut() {
@@ -165,7 +165,7 @@ pub const DIFFERENCES: &[Difference] = &[
         subject: "pod annotation `feast.dev/certificates-hash`",
         operator: "none",
         provider: "with TLS, a keyed hash of the certificates that the pods mount",
-        reason: "Feast reads a certificate only at start, so pods roll when it has been renewed.",
+        reason: "Feast reads a certificate only at start, so pods are replaced when it has been renewed.",
         in_operator: nothing,
         in_provider: |objects, _| {
             for object in objects.values_mut() {
@@ -300,7 +300,7 @@ pub const DIFFERENCES: &[Difference] = &[
     Difference {
         subject: "`strategy.rollingUpdate` without numbers",
         operator: "omitted",
-        provider: "25 % and 25 %, Kubernetes' default",
+        provider: "25% and 25%, Kubernetes' default",
         reason: "Numbers without an owner cannot be removed when the strategy changes to `Recreate`.",
         in_operator: nothing,
         in_provider: |objects, resource| {

@@ -74,7 +74,7 @@ pub struct OidcAuthz {
 
     /// ConfigMap with the CA certificate of the provider, which every container mounts at
     /// `/etc/pki/tls/oidc-ca/ca.crt`. It must exist when the feature store is applied. When the certificate changes,
-    /// the next plan shows it, and the apply restarts the pods. Default: the CA certificates of the image.
+    /// the next plan shows it, and the apply replaces the pods. Default: the CA certificates of the image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ca_cert_config_map: Option<CaCertConfigMap>,
 

@@ -15,7 +15,7 @@ use super::Reference;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct BatchEngine {
     /// ConfigMap with the configuration of the engine. It is read during apply and merged into `feature_store.yaml`.
-    /// When it changes, the next apply restarts the pods. Must not hold secrets.
+    /// When it changes, the next apply replaces the pods. Must not hold secrets.
     pub config_map_ref: Reference,
 
     /// Key of the ConfigMap. Its value is a YAML mapping, as in `feature_store.yaml`: the `type` of the engine and its

@@ -24,9 +24,9 @@ pub struct ComputedAttributes {
     /// or an autoscaler outside Terraform).
     pub replicas_owner: String,
 
-    /// Fingerprint of the Feast configuration, including connection parameters. It is an HMAC whose key never leaves
-    /// the cluster, so it reveals nothing about them. Pods have it as the annotation `feast.dev/configuration-hash` and
-    /// restart when it changes.
+    /// Hash of the Feast configuration, including connection parameters. It is an HMAC whose key never leaves the
+    /// cluster, so it reveals nothing about them. Pods have it as the annotation `feast.dev/configuration-hash` and are
+    /// replaced when it changes.
     pub configuration_hash: String,
 
     /// Numbers of pods at the end of the last apply. A refresh updates them only if `replicas` is set and the number

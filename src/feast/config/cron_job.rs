@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ImagePullPolicy;
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// A Kubernetes CronJob that runs commands in a pod of the feature store with `kubectl exec`, by default `feast apply`
 /// and then `feast materialize-incremental` up to the current time. It is created if `schedule` is set.
@@ -65,7 +65,7 @@ pub struct CronJob {
     pub container_configs: Option<CronJobContainers>,
 }
 
-store_types! {
+string_enum! {
     /// Kubernetes' `concurrencyPolicy`.
     pub enum ConcurrencyPolicy {
         Allow = "Allow",
@@ -144,7 +144,7 @@ pub struct JobSpec {
     pub pod_replacement_policy: Option<PodReplacementPolicy>,
 }
 
-store_types! {
+string_enum! {
     /// Kubernetes' `completionMode`.
     pub enum CompletionMode {
         NonIndexed = "NonIndexed",
@@ -152,7 +152,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// Kubernetes' `podReplacementPolicy`.
     pub enum PodReplacementPolicy {
         TerminatingOrFailed = "TerminatingOrFailed",

@@ -60,7 +60,8 @@ pub struct DataSourceState {
 
     /// Changes that others made since the last apply. Null when the credentials cannot read all objects of the feature
     /// store, including its Secret, which records what was applied. Only the resource knows which of your Secrets was
-    /// `rotated`; the data source reports the Secret of the feature store instead.
+    /// `rotated`; the data source reports the Secret of the feature store instead. It also lists values that an
+    /// admission policy has rewritten and changes that `ignore_changes` keeps, which only the resource knows.
     pub drift: Option<Vec<Drift>>,
 }
 

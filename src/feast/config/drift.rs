@@ -43,7 +43,7 @@ pub struct Drift {
     /// Kind of the change: `changed` (a field has another value), `removed` (a field was removed), `deleted` (the
     /// object was deleted), `rotated` (the content of a Secret or ConfigMap of yours differs from what the pods use),
     /// `leftover` (a field or object of an earlier apply that is not in the state) or `added` (a field that others
-    /// added; only with `drift_policy = "strict"`). An apply reverts `changed`, `removed` and `deleted`, restarts the
+    /// added; only with `drift_policy = "strict"`). An apply reverts `changed`, `removed` and `deleted`, replaces the
     /// pods for `rotated`, removes `leftover`, and ignores `added`.
     pub change: DriftKind,
 

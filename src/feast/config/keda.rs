@@ -6,7 +6,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Settings of the `ScaledObject` of KEDA.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -172,7 +172,7 @@ pub struct KedaScalingModifiers {
     pub metric_type: Option<KedaMetricType>,
 }
 
-store_types! {
+string_enum! {
     /// The metric type of a trigger.
     pub enum KedaMetricType {
         AverageValue = "AverageValue",
@@ -181,7 +181,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// How the number of pods is determined while a trigger fails.
     pub enum KedaFallbackBehavior {
         Static = "static",
@@ -192,7 +192,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// A kind of KEDA object that defines how a trigger authenticates.
     pub enum KedaAuthenticationKind {
         TriggerAuthentication = "TriggerAuthentication",

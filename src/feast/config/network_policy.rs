@@ -4,7 +4,7 @@ use k8s_openapi::api::networking::v1::{NetworkPolicyEgressRule, NetworkPolicyPee
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Kubernetes `NetworkPolicy` objects for the pods of the feature store. A cluster enforces them only if its network
 /// plugin supports them.
@@ -18,8 +18,8 @@ pub struct NetworkPolicy {
 
     /// Destinations to which the pods can connect, including those of `feast apply` and of the CronJob (Kubernetes
     /// `NetworkPolicyEgressRule`). A rule without `to` permits every destination, and a rule without `ports` every
-    /// port. DNS (port 53) and the pods of the feature store are always permitted. Default: not restricted by this
-    /// policy. Set `[{}]` to permit everything in a namespace whose default is to deny it.
+    /// port. DNS (ports 53 and 5353) and the pods of the feature store are always permitted. Default: not restricted by
+    /// this policy. Set `[{}]` to permit everything in a namespace whose default is to deny it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub egress: Option<Vec<NetworkPolicyEgressRule>>,
 }
@@ -41,7 +41,7 @@ pub struct NetworkPolicyIngress {
     pub endpoints: Option<Vec<PolicyEndpoint>>,
 }
 
-store_types! {
+string_enum! {
     /// An endpoint of a feature store, as the attribute `endpoints` names it, or the metrics of the online server.
     pub enum PolicyEndpoint {
         OnlineStore = "online_store",

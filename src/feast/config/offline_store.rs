@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::{open_store_types, store_types};
+use super::persistence::open_store_types;
+use super::string_enum::string_enum;
 use super::{Persistence, PersistentVolumeClaim, Server};
 
 /// The offline store: the source of historical data, and the server through which clients read it.
@@ -43,7 +44,7 @@ pub struct OfflineFile {
     pub staging_location_endpoint_override: Option<String>,
 }
 
-store_types! {
+string_enum! {
     /// An engine that reads files.
     pub enum OfflineFileType {
         File = "file",

@@ -33,8 +33,9 @@ pub struct OnlineStore {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OnlineFile {
-    /// Path of the file: an absolute path, or, with `pvc`, a path relative to its `mount_path`. Default:
-    /// `/feast-data/online_store.db`, or `online_store.db` with `pvc`.
+    /// Path of the file: an absolute path, in `/feast-data` or another volume that the containers share, or, with
+    /// `pvc`, a path relative to its `mount_path`. Default: `/feast-data/online_store.db`, or `online_store.db` with
+    /// `pvc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub path: Option<String>,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Reference;
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Integration with OpenShift. With it, also if it is `{}`, the pods have no user and no group by default, so that
 /// OpenShift assigns them from the range of the namespace (SecurityContextConstraints `restricted-v2`).
@@ -80,7 +80,7 @@ pub struct Route {
     pub annotations: Option<BTreeMap<String, String>>,
 }
 
-store_types! {
+string_enum! {
     /// The place where the TLS connection of a client of a Route ends.
     pub enum RouteTermination {
         Edge = "edge",
@@ -89,7 +89,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// What a Route does with requests without TLS.
     pub enum InsecureTraffic {
         None = "None",

@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::VolumeResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::string_enum::string_enum;
+
 /// Persistence of the service: exactly one of `file` and `store`. Without this block, the service uses a file in the
 /// pod, which is lost with the pod.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +36,7 @@ pub struct DatabaseStore<StoreType> {
     pub shared: Option<bool>,
 
     /// Secret with the connection parameters. It is read during apply, and its content is written only to the Secret of
-    /// the feature store, never to the Terraform state. When the Secret changes, the next apply restarts the pods.
+    /// the feature store, never to the Terraform state. When the Secret changes, the next apply replaces the pods.
     pub secret_ref: Reference,
 
     /// Key of the Secret. Its value is a YAML mapping of the parameters, as in `feature_store.yaml`, without the type.
@@ -45,6 +47,13 @@ pub struct DatabaseStore<StoreType> {
         regex(pattern = r"^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$")
     )]
     pub secret_key_name: Option<String>,
+}
+
+impl<T: StoreType> DatabaseStore<T> {
+    /// Returns whether several pods can use it, as far as its type tells.
+    pub fn is_shared(&self) -> bool {
+        !self.r#type.is_class() || self.shared == Some(true)
+    }
 }
 
 /// A reference to an object in the same namespace.
@@ -63,22 +72,23 @@ pub struct Reference {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PersistentVolumeClaim {
-    /// Existing claim to mount. The provider does not change it.
+    /// Existing PersistentVolumeClaim to mount. The provider does not change it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#ref: Option<Reference>,
 
-    /// Claim to create. Its name is `feast-<name>-online`, `feast-<name>-offline` or `feast-<name>-registry`.
+    /// PersistentVolumeClaim to create. Its name is `feast-<name>-online`, `feast-<name>-offline` or
+    /// `feast-<name>-registry`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub create: Option<PersistentVolumeClaimTemplate>,
 
-    /// Absolute path at which every container mounts the claim. It must not contain `:`. The `path` of the file is
-    /// relative to it.
+    /// Absolute path at which every container mounts the PersistentVolumeClaim. It must not contain `:`. The `path` of
+    /// the file is relative to it.
     #[schemars(regex(pattern = r"^/[^:]*$"))]
     pub mount_path: String,
 }
 
-/// Template of a claim (Kubernetes `PersistentVolumeClaimSpec`). It is immutable after creation, except that the
-/// storage request can be increased.
+/// Template of a PersistentVolumeClaim (Kubernetes `PersistentVolumeClaimSpec`). It is immutable after creation, except
+/// that the storage request can be increased.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PersistentVolumeClaimTemplate {
@@ -99,23 +109,13 @@ pub struct PersistentVolumeClaimTemplate {
     pub resources: Option<VolumeResourceRequirements>,
 }
 
-/// How a volume can be mounted (Kubernetes `accessModes`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum AccessMode {
-    ReadWriteOnce,
-    ReadOnlyMany,
-    ReadWriteMany,
-    ReadWriteOncePod,
-}
-
-impl AccessMode {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ReadWriteOnce => "ReadWriteOnce",
-            Self::ReadOnlyMany => "ReadOnlyMany",
-            Self::ReadWriteMany => "ReadWriteMany",
-            Self::ReadWriteOncePod => "ReadWriteOncePod",
-        }
+string_enum! {
+    /// How a volume can be mounted (Kubernetes `accessModes`).
+    pub enum AccessMode {
+        ReadWriteOnce = "ReadWriteOnce",
+        ReadOnlyMany = "ReadOnlyMany",
+        ReadWriteMany = "ReadWriteMany",
+        ReadWriteOncePod = "ReadWriteOncePod",
     }
 }
 
@@ -124,27 +124,6 @@ impl fmt::Display for AccessMode {
         f.write_str(self.as_str())
     }
 }
-
-/// Defines an enum whose variants have the given names in JSON.
-macro_rules! store_types {
-    ($(#[$meta:meta])* pub enum $name:ident { $($variant:ident = $word:literal),* $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-        pub enum $name {
-            $(#[serde(rename = $word)] $variant,)*
-        }
-
-        impl $name {
-            /// Returns the name of the variant in JSON, which is also its name in Feast or Kubernetes.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)*
-                }
-            }
-        }
-    };
-}
-pub(super) use store_types;
 
 /// A type of store that is one of Feast's, or the path of a class.
 pub trait StoreType {
@@ -155,7 +134,7 @@ pub trait StoreType {
     fn is_class(&self) -> bool;
 }
 
-/// Defines an enum like `store_types`, with a last variant for the path of a class whose name ends with the suffix.
+/// Defines an enum like `string_enum`, with a last variant for the path of a class whose name ends with the suffix.
 macro_rules! open_store_types {
     (
         $(#[$meta:meta])* pub enum $name:ident($suffix:literal) {

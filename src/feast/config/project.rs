@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Reference;
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Source of the feature repository: exactly one of `init`, `git` and `packaged`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +42,7 @@ pub struct Init {
     pub template: Option<Template>,
 }
 
-store_types! {
+string_enum! {
     /// A template of `feast init`.
     pub enum Template {
         Local = "local",
@@ -75,8 +75,9 @@ pub struct Git {
     pub url: String,
 
     /// Branch, tag or commit. With a tag or commit, every pod has the same definitions; with a branch, each pod has
-    /// those of its start. If the clone is on the claim of the offline store, a full commit hash is fetched only once;
-    /// everything else is fetched whenever a pod starts. Default: the default branch of the repository.
+    /// those of its start. If the clone is on the PersistentVolumeClaim of the offline store, a full commit hash is
+    /// fetched only once; everything else is fetched whenever a pod starts. Default: the default branch of the
+    /// repository.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub r#ref: Option<String>,
@@ -167,7 +168,7 @@ pub struct Packaged {
     pub feature_repo_path: String,
 }
 
-/// The pods of the Job that runs `feast apply`. They have the other settings of the servers' pods.
+/// The pods of the `feast apply` Job. They have the other settings of the servers' pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FeastApplyJob {
@@ -181,7 +182,7 @@ pub struct FeastApplyJob {
     pub pod_annotations: Option<BTreeMap<String, String>>,
 }
 
-store_types! {
+string_enum! {
     /// What runs `feast apply`.
     pub enum FeastApply {
         Job = "job",

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::{StoreType, store_types};
+use super::persistence::StoreType;
+use super::string_enum::string_enum;
 use super::{Persistence, PersistentVolumeClaim, Reference, RegistryServer};
 
 /// The registry: exactly one of `local` and `remote`.
@@ -119,7 +120,7 @@ pub struct FeastRef {
 }
 
 /// CA certificate of a remote registry server. Every container mounts the ConfigMap at `/tls/registry/`. When the
-/// certificate changes, the next plan shows it, and the apply restarts the pods.
+/// certificate changes, the next plan shows it, and the apply replaces the pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoteTls {
@@ -134,13 +135,13 @@ pub struct RemoteTls {
     pub cert_name: String,
 }
 
-/// A registry file: in the pod, on a claim or in an object store.
+/// A registry file: in the pod, on a PersistentVolumeClaim or in an object store.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegistryFile {
-    /// Path of the file: an absolute path, an object in Amazon S3 (`s3://bucket/path`) or Google Cloud Storage
-    /// (`gs://bucket/path`), or, with `pvc`, a path relative to its `mount_path`. Default: `/feast-data/registry.db`,
-    /// or `registry.db` with `pvc`.
+    /// Path of the file: an absolute path, in `/feast-data` or another volume that the containers share, an object in
+    /// Amazon S3 (`s3://bucket/path`) or Google Cloud Storage (`gs://bucket/path`), or, with `pvc`, a path relative to
+    /// its `mount_path`. Default: `/feast-data/registry.db`, or `registry.db` with `pvc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub path: Option<String>,
@@ -170,7 +171,7 @@ pub struct RegistryFile {
     pub cache_mode: Option<CacheMode>,
 }
 
-store_types! {
+string_enum! {
     /// How a server refreshes its cached copy of the registry.
     pub enum CacheMode {
         None = "none",
@@ -179,7 +180,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// A database that can be a registry.
     pub enum RegistryStoreType {
         Sql = "sql",

@@ -6,10 +6,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Keda;
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
-/// Horizontal scaling: at most one of `replicas`, `autoscaling` and `keda`. Several pods require DB-backed persistence
-/// (or, for the registry, an object store) for every enabled service.
+/// Horizontal scaling: at most one of `replicas`, `autoscaling` and `keda`. Several pods require persistence in a
+/// database (or, for the registry, an object store) for every enabled service.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Scaling {
@@ -49,7 +49,7 @@ pub struct PodDisruptionBudgets {
     pub unhealthy_pod_eviction_policy: Option<UnhealthyPodEvictionPolicy>,
 }
 
-store_types! {
+string_enum! {
     /// Kubernetes' `unhealthyPodEvictionPolicy`.
     pub enum UnhealthyPodEvictionPolicy {
         AlwaysAllow = "AlwaysAllow",

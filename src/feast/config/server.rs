@@ -6,24 +6,15 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar, ResourceRequirements, Vo
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::string_enum::string_enum;
 use super::{Mcp, ServiceSettings, Tls, WorkerConfigs};
 
-/// When the kubelet pulls an image (Kubernetes `imagePullPolicy`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum ImagePullPolicy {
-    Always,
-    IfNotPresent,
-    Never,
-}
-
-impl ImagePullPolicy {
-    /// Returns the name in Kubernetes.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Always => "Always",
-            Self::IfNotPresent => "IfNotPresent",
-            Self::Never => "Never",
-        }
+string_enum! {
+    /// When the kubelet pulls an image (Kubernetes `imagePullPolicy`).
+    pub enum ImagePullPolicy {
+        Always = "Always",
+        IfNotPresent = "IfNotPresent",
+        Never = "Never",
     }
 }
 
@@ -92,8 +83,8 @@ macro_rules! server {
             pub log_level: Option<LogLevel>,
 
             /// Labels of the nodes on which the pods can run, in addition to `services.node_selector`. All servers
-            /// except the lineage server share their pods: the labels of registry, offline, online and UI server are
-            /// merged in this order, and the last value of a label applies.
+            /// except the lineage server share their pods: the labels of the registry server, the offline server, the
+            /// online server and the web interface are merged in this order, and the last value of a label applies.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub node_selector: Option<BTreeMap<String, String>>,
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::SessionAffinityConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Settings of a Kubernetes Service. Ports and selector are those of the server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,7 +102,7 @@ pub struct ServiceSettings {
     pub load_balancer_source_ranges: Option<Vec<String>>,
 }
 
-store_types! {
+string_enum! {
     /// How a Service is reachable.
     pub enum ServiceType {
         ClusterIp = "ClusterIP",
@@ -111,7 +111,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// The pods that receive a request.
     pub enum TrafficDistribution {
         PreferSameZone = "PreferSameZone",
@@ -120,7 +120,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// Whether all connections of a client go to the same pod.
     pub enum SessionAffinity {
         None = "None",
@@ -128,7 +128,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// An address family.
     pub enum IpFamily {
         Ipv4 = "IPv4",
@@ -136,7 +136,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// The number of address families of a Service.
     pub enum IpFamilyPolicy {
         SingleStack = "SingleStack",
@@ -145,7 +145,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// The pods that a request can reach.
     pub enum TrafficPolicy {
         Cluster = "Cluster",

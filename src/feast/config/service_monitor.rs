@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMapKeySelector, SecretKeySelector};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Settings of the `ServiceMonitor` of the Prometheus Operator, which scrapes the metrics of the online server from
 /// every pod.
@@ -123,7 +123,7 @@ pub struct Relabeling {
     pub modulus: Option<i64>,
 }
 
-store_types! {
+string_enum! {
     /// The protocol of a scrape.
     pub enum ScrapeScheme {
         Http = "http",
@@ -131,7 +131,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// The action of a relabeling.
     pub enum RelabelAction {
         Replace = "replace",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 
 /// Worker processes of the online server.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -98,7 +98,7 @@ pub struct AuditLogging {
     pub log_successful_reads: Option<bool>,
 }
 
-store_types! {
+string_enum! {
     /// A destination of the audit log.
     pub enum AuditSink {
         Stdout = "stdout",
@@ -199,7 +199,7 @@ pub struct Mcp {
     pub transport: Option<McpTransport>,
 }
 
-store_types! {
+string_enum! {
     /// A transport of the Model Context Protocol.
     pub enum McpTransport {
         Sse = "sse",

@@ -7,7 +7,7 @@ use super::Reference;
 
 /// TLS settings of a server, with a certificate from a Secret in the namespace of the feature store. Pods mount the
 /// Secret. Feast reads the certificate when it starts, so when it changes, the next plan shows it, and the apply
-/// restarts the pods.
+/// replaces the pods.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Tls {

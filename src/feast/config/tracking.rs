@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::persistence::store_types;
+use super::string_enum::string_enum;
 use super::{Reference, Server};
 
 /// [OpenLineage](https://openlineage.io) events of `feast apply` and of materialization (`openlineage` of
@@ -111,7 +111,7 @@ pub struct LineageServer {
     pub server: Option<Server>,
 }
 
-store_types! {
+string_enum! {
     /// A transport of lineage events.
     pub enum Transport {
         Http = "http",
@@ -121,7 +121,7 @@ store_types! {
     }
 }
 
-store_types! {
+string_enum! {
     /// A type of store for lineage events.
     pub enum LineageStoreType {
         Sql = "sql",

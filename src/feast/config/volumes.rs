@@ -51,7 +51,7 @@ pub struct Volume {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub csi: Option<CSIVolumeSource>,
 
-    /// A claim that is created for each pod, and deleted with it.
+    /// A PersistentVolumeClaim that is created for each pod, and deleted with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ephemeral: Option<EphemeralVolume>,
 
@@ -76,35 +76,35 @@ pub struct Volume {
     pub fc: Option<FCVolumeSource>,
 }
 
-/// A claim with the lifetime of its pod.
+/// A PersistentVolumeClaim with the lifetime of its pod.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralVolume {
-    /// Template of the claim.
+    /// Template of the PersistentVolumeClaim.
     pub volume_claim_template: EphemeralClaim,
 }
 
-/// Template of the claim.
+/// Template of the PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralClaim {
-    /// Labels and annotations of the claim. Default: none.
+    /// Labels and annotations of the PersistentVolumeClaim. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<EphemeralClaimMetadata>,
 
-    /// Specification of the claim (Kubernetes `PersistentVolumeClaimSpec`).
+    /// Specification of the PersistentVolumeClaim (Kubernetes `PersistentVolumeClaimSpec`).
     pub spec: PersistentVolumeClaimSpec,
 }
 
-/// Labels and annotations of the claim.
+/// Labels and annotations of the PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EphemeralClaimMetadata {
-    /// Labels of the claim.
+    /// Labels of the PersistentVolumeClaim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,
 
-    /// Annotations of the claim.
+    /// Annotations of the PersistentVolumeClaim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotations: Option<BTreeMap<String, String>>,
 }

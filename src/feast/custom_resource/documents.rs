@@ -22,9 +22,9 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
         return Err(CustomResourceError::None);
     }
     let resources = documents.iter().flat_map(resources);
-    let scaled: Vec<&str> = resources.filter_map(scaled_deployment).collect();
+    let targets: Vec<ScaleTarget<'_>> = resources.filter_map(ScaleTarget::of).collect();
     (stores.into_iter())
-        .map(|store| convert(store, &scaled))
+        .map(|store| convert(store, &targets))
         .collect()
 }
 
@@ -35,18 +35,41 @@ pub(super) fn parse(text: &str) -> Result<Vec<Json>, NotYaml> {
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| NotYaml::from(&error))
 }
 
-/// Returns the name of the Deployment that a ScaledObject or a HorizontalPodAutoscaler scales.
-fn scaled_deployment(resource: &Json) -> Option<&str> {
-    let is_scaler =
-        ["ScaledObject", "HorizontalPodAutoscaler"].contains(&resource["kind"].as_str()?);
-    let target = &resource["spec"]["scaleTargetRef"];
-    // The default kind of KEDA is Deployment.
-    let is_deployment = target["kind"]
-        .as_str()
-        .is_none_or(|kind| kind == "Deployment");
-    target["name"]
-        .as_str()
-        .filter(|_| is_scaler && is_deployment)
+/// The object that a ScaledObject or a HorizontalPodAutoscaler scales.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScaleTarget<'a> {
+    kind: &'a str,
+    name: &'a str,
+    /// `None` if the manifest of the autoscaler does not name it.
+    namespace: Option<&'a str>,
+}
+
+impl<'a> ScaleTarget<'a> {
+    /// Returns `None` for an object of another kind.
+    fn of(resource: &'a Json) -> Option<Self> {
+        if !["ScaledObject", "HorizontalPodAutoscaler"].contains(&resource["kind"].as_str()?) {
+            return None;
+        }
+        let target = &resource["spec"]["scaleTargetRef"];
+        Some(Self {
+            // The default kind of KEDA is Deployment.
+            kind: target["kind"].as_str().unwrap_or("Deployment"),
+            name: target["name"].as_str()?,
+            namespace: namespace(resource),
+        })
+    }
+
+    /// Returns whether it is the object of this kind and name that belongs to the custom resource. A manifest without a
+    /// namespace can be for any.
+    pub(super) fn is_of(&self, resource: &Json, kind: &str, name: &str) -> bool {
+        let namespaces = self.namespace.zip(namespace(resource));
+        let is_same_namespace = namespaces.is_none_or(|(one, other)| one == other);
+        self.kind == kind && self.name == name && is_same_namespace
+    }
+}
+
+fn namespace(resource: &Json) -> Option<&str> {
+    resource["metadata"]["namespace"].as_str()
 }
 
 fn resources(document: &Json) -> Vec<&Json> {

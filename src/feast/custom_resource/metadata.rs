@@ -10,8 +10,11 @@ use crate::feast::names::{MANAGED_BY_LABEL, RESERVED_PREFIX};
 /// `"true"` protects the Feast project from deletion.
 pub(super) const PROTECTED_PROJECT: &str = "feast.dev/protected-project";
 
+/// The label with which Argo CD can track the objects of an application. Helm charts set it, too.
+const INSTANCE_LABEL: &str = "app.kubernetes.io/instance";
+
 /// Prefixes of annotations and labels with which other tools track the custom resource.
-const TOOLS: [&str; 7] = [
+const TOOLS: [&str; 11] = [
     "kubectl.kubernetes.io/",
     "argocd.argoproj.io/",
     "meta.helm.sh/",
@@ -19,6 +22,10 @@ const TOOLS: [&str; 7] = [
     "kustomize.toolkit.fluxcd.io/",
     "helm.toolkit.fluxcd.io/",
     "config.k8s.io/",
+    "applyset.kubernetes.io/",
+    "kapp.k14s.io/",
+    "objectset.rio.cattle.io/",
+    "fleet.cattle.io/",
 ];
 
 pub(super) struct Metadata {
@@ -39,10 +46,17 @@ impl Metadata {
         };
         let annotations = words(metadata, "annotations")?;
         let protected = annotations.get(PROTECTED_PROJECT).map(String::as_str) == Some("true");
+        let mut labels = words(metadata, "labels")?;
+        if labels.remove(INSTANCE_LABEL).is_some() {
+            notes.push(format!(
+                "The label `{INSTANCE_LABEL}` of the custom resource is removed. Argo CD can track objects by it, and \
+                 then deletes those that are not in git. If no such tool uses it, add it to `labels`."
+            ));
+        }
         Ok(Self {
             name,
             namespace: word(metadata, "namespace")?,
-            labels: kept(words(metadata, "labels")?, "label", notes),
+            labels: kept(labels, "label", notes),
             annotations: kept(annotations, "annotation", notes),
             protected,
         })

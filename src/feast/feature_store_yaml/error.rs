@@ -40,17 +40,27 @@ pub enum SecretProblem {
     )]
     NotEmbeddable,
     #[error(
-        "describes a file (SQLite, Milvus Lite), and each of several pods would have its own file. Set the address of a \
+        "describes a file (such as SQLite), and each of several pods would have its own file. Set the address of a \
          database, or run a single pod"
     )]
     FileOfSeveralPods,
     #[error(
-        "describes a file (SQLite, Milvus Lite), and the `feast apply` Job would have its own file. Set the address of \
-         a database, or set `services.feast_apply = \"init_container\"`"
+        "describes a file (such as SQLite), and the `feast apply` Job would have its own file. Set the address of a \
+         database, or set `services.feast_apply = \"init_container\"`"
     )]
     FileOfAJob,
+    #[error(
+        "describes a file (such as SQLite), and the lineage server has its own pod, which would have its own file. Set \
+         the address of a database, or remove `openlineage.consumer.lineage_server`"
+    )]
+    FileOfLineageServer,
     #[error("has no `auth_discovery_url`. Add it, or set `authz.oidc.issuer_url`")]
     NoDiscoveryUrl,
+    #[error(
+        "has credentials of a client, but no {missing}. Feast requires `client_id` with `client_secret`, and `username` \
+         only with `password` and both of these. Add {missing}, or remove `client_secret`, `username` and `password`"
+    )]
+    IncompleteClient { missing: String },
     #[error("has no `type`. Add the type of the engine, such as `type: local`")]
     NoEngineType,
     #[error(

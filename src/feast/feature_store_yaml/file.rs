@@ -27,30 +27,67 @@ impl Placeholder {
             | Purpose::ConsumerApiKey => false,
         }
     }
+
+    /// Returns whether it describes a file of the online store or of the registry, by the parameters in a resolved
+    /// `feature_store.yaml`.
+    pub(in crate::feast) fn is_file_in(&self, document: &Map<String, Json>) -> bool {
+        let parameters = document.get(self.section()).and_then(Json::as_object);
+        match (&self.purpose, parameters) {
+            (
+                Purpose::Store {
+                    service: service @ (Service::Online | Service::Registry),
+                    store_type,
+                },
+                Some(parameters),
+            ) => is_file(*service, store_type, parameters),
+            _ => false,
+        }
+    }
 }
 
 /// Follows how Feast interprets the parameters of these types of store.
 fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -> bool {
     let text = |key: &str| parameters.get(key).and_then(Json::as_str);
     let text = |key: &str| text(key).unwrap_or_default();
+    let has_file = |key: &str| {
+        let stores = parameters.get(key).and_then(Json::as_array);
+        (stores.into_iter().flatten()).any(|store| {
+            let parameters = store["conf"].as_object().cloned().unwrap_or_default();
+            let store_type = store["type"].as_str().unwrap_or_default();
+            is_file(service, store_type, &parameters)
+        })
+    };
     match (service, store_type) {
         (Service::Registry, "sql") => is_sqlite(text("path")) || is_sqlite(text("read_path")),
         (Service::Online, "sqlite") => true,
-        // A path without a URI selects Milvus Lite.
-        (Service::Online, "milvus") => {
-            let path = text("path");
-            !path.is_empty() && !has_environment_reference(path) && text("uri").is_empty()
-        }
-        (Service::Online, "hybrid") => {
-            let stores = parameters.get("online_stores").and_then(Json::as_array);
-            (stores.into_iter().flatten()).any(|store| {
-                let parameters = store["conf"].as_object().cloned().unwrap_or_default();
-                let store_type = store["type"].as_str().unwrap_or_default();
-                is_file(service, store_type, &parameters)
-            })
+        // A path without a URI selects Milvus Lite, as does a path in place of the URI.
+        (Service::Online, "milvus") => match text("uri") {
+            "" => is_path(text("path")),
+            uri => is_path(uri) && is_milvus_lite(uri),
+        },
+        // The client itself stores the data.
+        (Service::Online, "qdrant") => is_path(text("path")) || text("location") == ":memory:",
+        (Service::Online, "hybrid") => has_file("online_stores"),
+        (Service::Offline, "hybrid") => has_file("offline_stores"),
+        // Stores of a hybrid store.
+        (Service::Offline, "dask" | "duckdb" | "file") => true,
+        (Service::Offline, class) => {
+            class.ends_with(".DaskOfflineStore") || class.ends_with(".DuckDBOfflineStore")
         }
         _ => false,
     }
+}
+
+/// Returns whether a parameter is set to a value that is known here.
+fn is_path(text: &str) -> bool {
+    !text.is_empty() && !has_environment_reference(text)
+}
+
+/// Returns whether the client of Milvus opens a file for this address.
+fn is_milvus_lite(uri: &str) -> bool {
+    let scheme = uri.split_once(':').map(|(scheme, _)| scheme);
+    let is_remote = scheme.is_some_and(|it| ["http", "https", "tcp", "unix"].contains(&it));
+    uri.ends_with(".db") && !is_remote
 }
 
 /// Returns whether SQLAlchemy uses SQLite for this address, with any driver.
@@ -107,6 +144,14 @@ mod tests {
             (Service::Online, "milvus", "path: $MILVUS", false),
             (Service::Online, "milvus", "path: data/pa$$.db", true),
             (Service::Online, "milvus", "path: ''\nhost: http://m", false),
+            (Service::Online, "milvus", "uri: /feast-data/m.db", true),
+            (Service::Online, "milvus", "uri: file:///m.db", true),
+            (Service::Online, "milvus", "uri: https://m/m.db", false),
+            (Service::Online, "milvus", "uri: ${MILVUS}", false),
+            (Service::Online, "qdrant", "path: /feast-data/qdrant", true),
+            (Service::Online, "qdrant", "location: ':memory:'", true),
+            (Service::Online, "qdrant", "location: qdrant", false),
+            (Service::Online, "qdrant", "host: q\npath: ${QDRANT}", false),
             (Service::Online, "postgres", "path: /x", false),
             (
                 Service::Online,
@@ -121,6 +166,24 @@ mod tests {
                 false,
             ),
             (Service::Offline, "postgres", "path: sqlite:///o.db", false),
+            (
+                Service::Offline,
+                "hybrid",
+                "offline_stores: [{type: bigquery, conf: {}}, {type: dask, conf: {}}]",
+                true,
+            ),
+            (
+                Service::Offline,
+                "hybrid",
+                "offline_stores: [{type: feast.infra.offline_stores.duckdb.DuckDBOfflineStore, conf: {}}]",
+                true,
+            ),
+            (
+                Service::Offline,
+                "hybrid",
+                "offline_stores: [{type: postgres, conf: {}}]",
+                false,
+            ),
         ] {
             assert_eq!(
                 file(service, store_type, text),

@@ -277,6 +277,9 @@ impl Placeholder {
         if needs_discovery_url && !used.iter().any(named) {
             return Err(self.error(SecretProblem::NoDiscoveryUrl));
         }
+        if let Some(missing) = missing_credentials(&used) {
+            return Err(self.error(SecretProblem::IncompleteClient { missing }));
+        }
         Ok(used
             .into_iter()
             // A JSON string is a YAML string in quotes.
@@ -297,6 +300,31 @@ impl Placeholder {
             text => Ok(Json::from(text)),
         }
     }
+}
+
+/// Returns the properties that Feast requires in addition to these. With the credentials of a client, Feast checks that
+/// they are complete.
+fn missing_credentials(properties: &[(&str, &String)]) -> Option<String> {
+    let credentials = ["client_secret", "username", "password"];
+    let mut names = properties.iter().map(|(name, _)| name);
+    if !names.any(|name| credentials.contains(name)) {
+        return None;
+    }
+    let is_set = |name: &str| {
+        let mut set = properties.iter().filter(|(_, text)| !text.is_empty());
+        set.any(|(it, _)| *it == name)
+    };
+    let of_a_user = is_set("username") || is_set("password");
+    let user: &[&str] = if of_a_user {
+        &["username", "password"]
+    } else {
+        &[]
+    };
+    let missing: Vec<String> = (["client_id", "client_secret"].iter().chain(user))
+        .filter(|name| !is_set(name))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!missing.is_empty()).then(|| missing.join(" and "))
 }
 
 /// Returns whether a text would be a mapping, or empty, without the lines that are only an environment reference.

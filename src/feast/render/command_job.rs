@@ -28,6 +28,8 @@ pub struct NoPod;
 pub struct CommandJob<'a> {
     pub store: &'a Store,
     pub command: &'a Command,
+    /// Whether a database is a file in the servers' pods, which only its Secret tells.
+    pub has_file: bool,
     /// A part of the name, different for each run.
     pub id: &'a str,
     pub timeout_seconds: u64,
@@ -42,7 +44,7 @@ impl CommandJob<'_> {
 
     /// Returns whether the command runs in a pod of the servers.
     pub fn runs_in_server(&self) -> bool {
-        !self.store.jobs_reach_data()
+        self.has_file || !self.store.jobs_reach_data()
     }
 
     /// Renders the Job.
@@ -161,9 +163,14 @@ mod tests {
     }
 
     fn render(store: &Store, command: &Command) -> Result<Json, NoPod> {
+        render_with(store, command, false)
+    }
+
+    fn render_with(store: &Store, command: &Command, has_file: bool) -> Result<Json, NoPod> {
         let job = CommandJob {
             store,
             command,
+            has_file,
             id: "0a1b2c3d",
             timeout_seconds: 60,
             secret_uid: Some("uid"),
@@ -240,6 +247,11 @@ mod tests {
             render(&store(&json!({})), &Command::Apply).unwrap_err(),
             NoPod
         );
+        // A Secret can describe a file.
+        let databases = store(&databases());
+        assert!(render(&databases, &Command::Apply).is_ok());
+        let in_file = render_with(&databases, &Command::Apply, true);
+        assert_eq!(in_file.unwrap_err(), NoPod);
     }
 
     #[test]

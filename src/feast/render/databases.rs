@@ -4,7 +4,8 @@
 //! known only when its Secret is read.
 
 use crate::feast::feature_store_yaml::{FeatureStoreYaml, Placeholder, Purpose, SecretProblem};
-use crate::feast::spec::{ApplyBy, LineageServer, Store};
+use crate::feast::names::Service;
+use crate::feast::spec::{ApplyBy, Store};
 
 /// Returns those of the servers, each with the problem to report for a file.
 pub(super) fn of_servers(
@@ -17,7 +18,10 @@ pub(super) fn of_servers(
         Purpose::Store { .. } | Purpose::ConsumerConnectionString if scaled => {
             Some(SecretProblem::FileOfSeveralPods)
         }
-        Purpose::Store { .. } if job => Some(SecretProblem::FileOfAJob),
+        // The Job does not write to the offline store.
+        Purpose::Store { service, .. } if job && *service != Service::Offline => {
+            Some(SecretProblem::FileOfAJob)
+        }
         _ => None,
     };
     (document.placeholders())
@@ -26,11 +30,8 @@ pub(super) fn of_servers(
 }
 
 /// Returns that of the lineage server: the database of events, which is that of the consumer, or else that of the
-/// registry.
-pub(super) fn of_lineage(
-    lineage: &LineageServer,
-    document: &FeatureStoreYaml,
-) -> Vec<(Placeholder, SecretProblem)> {
+/// registry. Its pods are never those of the other servers.
+pub(super) fn of_lineage(document: &FeatureStoreYaml) -> Vec<(Placeholder, SecretProblem)> {
     let events =
         |placeholder: &&Placeholder| placeholder.purpose == Purpose::ConsumerConnectionString;
     let registry =
@@ -38,8 +39,7 @@ pub(super) fn of_lineage(
     let placeholder =
         (document.placeholders().find(events)).or_else(|| document.placeholders().find(registry));
     placeholder
-        .filter(|_| lineage.replicas > 1)
-        .map(|placeholder| (placeholder.clone(), SecretProblem::FileOfSeveralPods))
+        .map(|placeholder| (placeholder.clone(), SecretProblem::FileOfLineageServer))
         .into_iter()
         .collect()
 }

@@ -15,7 +15,7 @@ use super::{
     object, pods, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::rendered::Workload;
+use crate::feast::rendered::DeploymentContent;
 use crate::feast::spec::{LineageServer, Server, Store, Termination};
 use crate::kubernetes::{Key, Kind};
 
@@ -48,16 +48,16 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
 }
 
 /// Returns what its pods need from the user's Secrets.
-pub(super) fn workload(store: &Store) -> Option<Workload> {
+pub(super) fn content(store: &Store) -> Option<DeploymentContent> {
     let lineage = store.lineage.as_ref()?;
     let document = feature_store_yaml::lineage(store);
     let certificate = lineage.common.tls.iter();
     let certificate =
         certificate.flat_map(|certificate| tls::mounted(ServerKind::Lineage, certificate));
-    Some(Workload {
+    Some(DeploymentContent {
         deployment: names::lineage(&store.name),
         file: names::LINEAGE_YAML,
-        databases: databases::of_lineage(lineage, &document),
+        databases: databases::of_lineage(&document),
         document,
         mounted: certificate.collect(),
     })

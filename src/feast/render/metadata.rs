@@ -51,7 +51,7 @@ pub(super) fn cluster_object(store: &Store, name: String, service_type: &str) ->
     metadata
 }
 
-/// Returns the labels of the pods. They do not include the user's, because changing those would restart every server.
+/// Returns the labels of the pods. They do not include the user's, because changing those would replace the pods.
 pub(super) fn pod_labels(store: &Store) -> BTreeMap<String, String> {
     let mut labels = selector(store);
     labels.insert(MANAGED_BY_LABEL.to_owned(), MANAGED_BY.to_owned());

@@ -137,8 +137,10 @@ fn egress(
     rules: &[NetworkPolicyEgressRule],
     own: &[NetworkPolicyPeer],
 ) -> Vec<NetworkPolicyEgressRule> {
+    let ports = names::DNS_PORTS.iter();
+    let ports = ports.flat_map(|number| ["UDP", "TCP"].map(|protocol| port(protocol, *number)));
     let dns = NetworkPolicyEgressRule {
-        ports: Some(["UDP", "TCP"].map(|it| port(it, names::DNS_PORT)).into()),
+        ports: Some(ports.collect()),
         to: None,
     };
     let own = NetworkPolicyEgressRule {
@@ -264,6 +266,8 @@ mod tests {
         let dns = [
             json!({"port": 53, "protocol": "UDP"}),
             json!({"port": 53, "protocol": "TCP"}),
+            json!({"port": 5353, "protocol": "UDP"}),
+            json!({"port": 5353, "protocol": "TCP"}),
         ];
         let egress = json!([{"ports": dns}, {"to": own}, {"ports": ports(&[5432])}]);
         let server = |labels: &Json, number: i32| {

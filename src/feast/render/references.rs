@@ -3,25 +3,37 @@
 
 /// Escapes text that Kubernetes must pass to the container unchanged.
 pub(super) fn escape(text: &str) -> String {
-    escape_dollars(text, |rest| rest.starts_with(['$', '(']))
-}
-
-/// Escapes only what Kubernetes would replace: `$$`, and `$(NAME)` with a valid variable name. A command such as
-/// `$(date -u)` stays readable.
-pub(super) fn escape_references(text: &str) -> String {
-    escape_dollars(text, |rest| rest.starts_with('$') || is_reference(rest))
-}
-
-/// Doubles each `$` for which `is_special` returns true for the text after it.
-fn escape_dollars(text: &str, is_special: impl Fn(&str) -> bool) -> String {
     let mut escaped = String::new();
     for (position, c) in text.char_indices() {
-        if c == '$' && is_special(&text[position + 1..]) {
+        if c == '$' && text[position + 1..].starts_with(['$', '(']) {
             escaped.push('$');
         }
         escaped.push(c);
     }
     escaped
+}
+
+/// Escapes only what Kubernetes would replace: `$$`, and `$(NAME)` with a valid variable name. A command such as
+/// `$(date -u)` stays readable: Kubernetes reads it up to the first `)` as the name of a variable that does not exist,
+/// and leaves it unchanged.
+pub(super) fn escape_references(text: &str) -> String {
+    let mut escaped = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        escaped.push_str(before);
+        escaped.push('$');
+        rest = after;
+        if after.starts_with('$') || is_reference(after) {
+            escaped.push('$');
+        } else if after.starts_with('(')
+            && let Some(end) = after.find(')')
+        {
+            let (unknown, after) = after.split_at(end + 1);
+            escaped.push_str(unknown);
+            rest = after;
+        }
+    }
+    escaped + rest
 }
 
 /// Returns whether the text after a `$` begins with a variable name in parentheses.
@@ -33,9 +45,9 @@ fn is_reference(rest: &str) -> bool {
     })
 }
 
-/// Expands the references as Kubernetes does, with `replaced` as the value of every variable.
+/// Expands the references as Kubernetes does, with `value` as the value of a variable.
 #[cfg(test)]
-pub(super) fn expand(text: &str) -> String {
+fn expand(text: &str, value: impl Fn(&str) -> String) -> String {
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
@@ -46,8 +58,8 @@ pub(super) fn expand(text: &str) -> String {
                 after
             }
             (None, Some(inner)) => match inner.split_once(')') {
-                Some((_, after)) => {
-                    expanded.push_str("replaced");
+                Some((name, after)) => {
+                    expanded.push_str(&value(name));
                     after
                 }
                 None => {
@@ -66,7 +78,18 @@ pub(super) fn expand(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Returns the value of a variable if every valid name is one. Kubernetes leaves other references unchanged.
+    fn value(name: &str) -> String {
+        let reference = format!("({name})");
+        match is_reference(&reference) {
+            true => "replaced".to_owned(),
+            false => format!("${reference}"),
+        }
+    }
 
     #[test]
     fn escapes_only_variable_references() {
@@ -79,8 +102,11 @@ mod tests {
             ),
             ("$$(date -u)", "$$$(date -u)"),
             ("$( ) $(", "$( ) $("),
+            ("cd $(basename $(pwd))", "cd $(basename $(pwd))"),
+            ("kill $(cat $$.pid) $$", "kill $(cat $$.pid) $$$"),
         ] {
             assert_eq!(escape_references(text), expected);
+            assert_eq!(expand(expected, value), text);
         }
     }
 
@@ -95,8 +121,16 @@ mod tests {
             ("$(", "$$("),
         ] {
             assert_eq!(escape(text), expected);
-            assert_eq!(expand(&escape(text)), text);
+            assert_eq!(expand(&escape(text), value), text);
         }
-        assert_eq!(expand("$(START) $$ $(x"), "replaced $ $(x");
+        assert_eq!(expand("$(START) $$ $(x", value), "replaced $ $(x");
+    }
+
+    proptest! {
+        #[test]
+        fn every_escaped_text_expands_to_the_original(text in "[$()A -]{0,12}") {
+            prop_assert_eq!(expand(&escape(&text), value), text.clone());
+            prop_assert_eq!(expand(&escape_references(&text), value), text);
+        }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn mount(store: &Store) -> Option<VolumeMount> {
 }
 
 /// Returns the files that must exist for the container to start. A pod clones when it starts, so pods do not need to
-/// restart when they change.
+/// be replaced when they change.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
     let ssh = store.project.ssh().into_iter();
     ssh.flat_map(|ssh| {

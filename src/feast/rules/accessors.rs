@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
-    Autoscaling, CronJobContainers, FeatureStore, Git, Keda, LineageServer, LocalRegistry,
-    OfflineStore, OnlineStore, Openshift, PersistentVolumeClaim, Registry, Scaling, ServerSettings,
-    ServiceSettings, Services, Tls,
+    Autoscaling, CronJobContainers, DatabaseStore, FeatureStore, Git, Keda, LineageServer,
+    LocalRegistry, OfflineStore, OnlineStore, Openshift, Persistence, PersistentVolumeClaim,
+    Reference, Registry, Scaling, ServerSettings, ServiceSettings, Services, StoreType, Tls,
 };
 use crate::feast::names::{Endpoint, ServerKind, Service};
 use crate::schema::Path;
@@ -72,6 +72,55 @@ pub(super) fn local(store: &FeatureStore) -> Option<&LocalRegistry> {
 
 pub(super) fn online_disabled(store: &FeatureStore) -> bool {
     online(store).and_then(|online| online.disabled) == Some(true)
+}
+
+/// The `persistence` of a service.
+pub(super) struct ServicePersistence<'a> {
+    pub service: Service,
+    pub has_file: bool,
+    pub database: Option<ServiceDatabase<'a>>,
+}
+
+/// The `persistence.store` of a service.
+pub(super) struct ServiceDatabase<'a> {
+    /// Whether its type is the path of a class.
+    pub is_class: bool,
+    pub shared: Option<bool>,
+    pub secret_ref: &'a Reference,
+}
+
+impl<'a> ServicePersistence<'a> {
+    fn of<File, T: StoreType>(
+        service: Service,
+        persistence: Option<&'a Persistence<File, T>>,
+    ) -> Option<Self> {
+        let Persistence { file, store } = persistence?;
+        let database = |store: &'a DatabaseStore<T>| ServiceDatabase {
+            is_class: store.r#type.is_class(),
+            shared: store.shared,
+            secret_ref: &store.secret_ref,
+        };
+        Some(Self {
+            service,
+            has_file: file.is_some(),
+            database: store.as_ref().map(database),
+        })
+    }
+}
+
+/// Returns the persistence of each service that sets it.
+pub(super) fn persistence(store: &FeatureStore) -> Vec<ServicePersistence<'_>> {
+    let online = online(store).and_then(|it| it.persistence.as_ref());
+    let offline = offline(store).and_then(|it| it.persistence.as_ref());
+    let registry = local(store).and_then(|it| it.persistence.as_ref());
+    [
+        ServicePersistence::of(Service::Online, online),
+        ServicePersistence::of(Service::Offline, offline),
+        ServicePersistence::of(Service::Registry, registry),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Returns the settings of the CronJob's containers.

@@ -1,12 +1,16 @@
 //! Changes of an existing feature store that Kubernetes rejects: PersistentVolumeClaims are mostly immutable.
 
+use std::collections::BTreeMap;
+
 use super::Violation;
 use super::accessors::{Claim, claims};
 use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
 use crate::kubernetes::quantity::Quantity;
 
-const WAY_OUT: &str = "Restore the previous value. To use a claim with other properties, create it yourself, copy the \
-     data to it, and set `ref` instead of `create`.";
+const WAY_OUT: &str = "Restore the previous value. To use a PVC with other properties, create it yourself, copy the \
+     data to it, and set `ref` instead of `create`. To lose the data and start with an empty PVC, apply `delete_data = \
+     true`, run `terraform taint <address>`, and apply this change. `-replace` cannot be used for this, because Terraform \
+     plans it as an update first.";
 
 /// Returns every change between two configurations that the API server would reject.
 pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
@@ -22,7 +26,7 @@ pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-/// Compares the templates of a claim.
+/// Compares the templates of a PVC.
 fn of_one(
     claim: &Claim<'_>,
     old: &PersistentVolumeClaimTemplate,
@@ -47,14 +51,14 @@ fn of_one(
         let (old, new) = (modes(old), modes(new));
         reject(
             "access_modes",
-            format!("The access modes of a claim cannot be changed ({old} to {new})"),
+            format!("The access modes of a PVC cannot be changed ({old} to {new})"),
         );
     }
-    // A class that is set for the first time may be the default class, which the claim already has.
+    // A class that is set for the first time may be the default class, which the PVC already has.
     if old.storage_class_name.is_some() && old.storage_class_name != new.storage_class_name {
         reject(
             "storage_class_name",
-            "The storage class of a claim cannot be changed".to_owned(),
+            "The storage class of a PVC cannot be changed".to_owned(),
         );
     }
     let request = |template: &PersistentVolumeClaimTemplate| {
@@ -72,17 +76,19 @@ fn of_one(
     {
         reject(
             "resources",
-            format!("A claim cannot be shrunk ({before} to {after})"),
+            format!("A PVC cannot be shrunk ({before} to {after})"),
         );
     }
     let limits = |template: &PersistentVolumeClaimTemplate| {
         let resources = template.resources.clone().unwrap_or_default();
-        resources.limits.unwrap_or_default()
+        let limits = resources.limits.unwrap_or_default().into_iter();
+        let limits = limits.map(|(name, limit)| (name, Quantity::parse(&limit.0)));
+        limits.collect::<BTreeMap<_, _>>()
     };
     if limits(old) != limits(new) {
         reject(
             "resources",
-            "The limits of a claim cannot be changed".to_owned(),
+            "The limits of a PVC cannot be changed".to_owned(),
         );
     }
     violations
@@ -124,17 +130,19 @@ mod tests {
         let size = |size: &str| json!({"resources": {"requests": {"storage": size}}});
         change(claim(json!({})), claim(size("10Gi")), &[]);
         change(claim(size("1024Mi")), claim(size("1Gi")), &[]);
-        let smaller = "A claim cannot be shrunk (5Gi to 1Gi)";
+        let smaller = "A PVC cannot be shrunk (5Gi to 1Gi)";
         change(
             claim(json!({})),
             claim(size("1Gi")),
             &[("resources", smaller)],
         );
+        let limit = |size: &str| claim(json!({"resources": {"limits": {"storage": size}}}));
         change(
             claim(json!({})),
-            claim(json!({"resources": {"limits": {"storage": "10Gi"}}})),
-            &[("resources", "The limits of a claim cannot be changed")],
+            limit("10Gi"),
+            &[("resources", "The limits of a PVC cannot be changed")],
         );
+        change(limit("10Gi"), limit("10240Mi"), &[]);
     }
 
     #[test]
@@ -148,7 +156,7 @@ mod tests {
             claim(class("fast")),
             &[(
                 "storage_class_name",
-                "The storage class of a claim cannot be changed",
+                "The storage class of a PVC cannot be changed",
             )],
         );
         change(
@@ -157,11 +165,11 @@ mod tests {
             &[
                 (
                     "access_modes",
-                    "The access modes of a claim cannot be changed (ReadWriteOnce to ReadWriteMany)",
+                    "The access modes of a PVC cannot be changed (ReadWriteOnce to ReadWriteMany)",
                 ),
                 (
                     "storage_class_name",
-                    "The storage class of a claim cannot be changed",
+                    "The storage class of a PVC cannot be changed",
                 ),
             ],
         );

@@ -78,9 +78,9 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
             reads.extend(other.reads.iter().cloned());
             reject(
                 reads,
-                format!("Two claims are mounted at {mount:?}"),
+                format!("Two PVCs are mounted at {mount:?}"),
                 format!(
-                    "The claim of the {} has the same mount path, and each path can be used only once. Set another \
+                    "The PVC of the {} has the same mount path, and each path can be used only once. Set another \
                      directory.",
                     other.service.words()
                 ),
@@ -89,7 +89,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
         if overlaps(&mount, CONFIGURATION_DIRECTORY) {
             reject(
                 Vec::new(),
-                format!("A claim at {mount:?} would hide Feast's configuration"),
+                format!("A PVC at {mount:?} would hide Feast's configuration"),
                 format!(
                     "The provider mounts `feature_store.yaml` in `{CONFIGURATION_DIRECTORY}`. Set another directory, \
                      such as `/data/{}`.",
@@ -101,7 +101,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
             if overlaps(&mount, &directory) {
                 reject(
                     reads,
-                    format!("A claim at {mount:?} would hide a certificate"),
+                    format!("A PVC at {mount:?} would hide a certificate"),
                     format!(
                         "The provider mounts a certificate in `{directory}`. Set another directory, such as \
                          `/data/{}`.",
@@ -117,7 +117,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
                 reads,
                 format!("The mount path {mount:?} is reserved for the provider"),
                 format!(
-                    "Stores without a claim keep their files in `{DATA_DIRECTORY}`, a volume of the pod. Set another \
+                    "Stores without a PVC keep their files in `{DATA_DIRECTORY}`, a volume of the pod. Set another \
                      directory, such as `/data/{}`.",
                     service.as_str()
                 ),
@@ -147,7 +147,7 @@ pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
 }
 
 /// Returns the attributes that decide that a store keeps its files in the data directory of the pod; `None` if all
-/// three stores have claims. An absent claim may only be unknown.
+/// three stores have PVCs. An absent one may only be unknown.
 pub(super) fn in_the_pod(store: &FeatureStore) -> Option<Vec<Path>> {
     let services = [Service::Online, Service::Offline, Service::Registry];
     (claims(store).len() < services.len()).then(|| {
@@ -184,17 +184,17 @@ mod tests {
     #[test]
     fn exactly_one_source() {
         rejects(
-            "one-claim",
+            "one-pvc",
             online(&json!({"create": {}, "mountPath": "/d"})),
             &[],
         );
         rejects(
-            "one-claim",
+            "one-pvc",
             online(&json!({"mountPath": "/d"})),
             &[(PVC, "Exactly one of `ref`, `create` must be set")],
         );
         rejects(
-            "one-claim",
+            "one-pvc",
             online(&json!({"ref": {"name": "c"}, "create": {}, "mountPath": "/d"})),
             &[(PVC, "Exactly one of `ref`, `create` must be set")],
         );
@@ -204,12 +204,12 @@ mod tests {
     fn access_modes_and_storage_limits() {
         let create = |create: Json| online(&json!({"create": create, "mountPath": "/d"}));
         rejects(
-            "claim-template",
+            "pvc-template",
             create(json!({"accessModes": ["ReadWriteMany"]})),
             &[],
         );
         rejects(
-            "claim-template",
+            "pvc-template",
             create(json!({
                 "accessModes": ["ReadWriteOncePod", "ReadOnlyMany"],
                 "resources": {"limits": {"storage": "1Gi"}},
@@ -232,7 +232,7 @@ mod tests {
         let storage = |written: &str, expected: &[(&str, &str)]| {
             let create = json!({"resources": {"requests": {"storage": written}}});
             rejects(
-                "claim-template",
+                "pvc-template",
                 online(&json!({"create": create, "mountPath": "/d"})),
                 expected,
             );
@@ -263,7 +263,7 @@ mod tests {
         rejects(
             "mount-paths",
             at("/"),
-            &[(here, "A claim at \"/\" would hide Feast's configuration")],
+            &[(here, "A PVC at \"/\" would hide Feast's configuration")],
         );
         rejects(
             "mount-paths",
@@ -273,7 +273,7 @@ mod tests {
                 "The mount path \"/feast-data/demo/feature_repo\" is inside the feature repository",
             )],
         );
-        // With three claims, the pod has no data directory, unless one of the claims is not mounted.
+        // With three PVCs, the pod has no data directory, unless one of them is not mounted.
         let on_claims = |disabled: bool| {
             let file = |path: &str| json!({"file": {"pvc": {"create": {}, "mountPath": path}}});
             json!({
@@ -303,7 +303,7 @@ mod tests {
             both,
             &[(
                 "services.offline_store.persistence.file.pvc.mount_path",
-                "Two claims are mounted at \"/data\"",
+                "Two PVCs are mounted at \"/data\"",
             )],
         );
     }

@@ -30,7 +30,7 @@ const SECTIONS: [&str; 11] = [
 ];
 
 /// Parts of the names of settings that hold secrets, and ends of names that do not.
-const SECRET_PARTS: [&str; 9] = [
+const SECRET_PARTS: [&str; 11] = [
     "password",
     "passwd",
     "secret",
@@ -40,6 +40,8 @@ const SECRET_PARTS: [&str; 9] = [
     "access_key",
     "private_key",
     "credential",
+    "pwd",
+    "accountkey",
 ];
 const PUBLIC_ENDS: [&str; 7] = ["_env_var", "_file", "_id", "_name", "_path", "_ttl", "_url"];
 
@@ -204,21 +206,36 @@ fn secrets(path: &Path, place: &str, key: &str, value: &Json, found: &mut Vec<Vi
     }
 }
 
-/// Returns whether a text is a URL with a password that is not an environment variable.
+/// Returns whether a text is a URL or a connection string with a password that is not an environment variable.
 fn holds_credentials(text: &str) -> bool {
-    let user = (text.split_once("://")).and_then(|(_, rest)| rest.split('/').next());
-    let user = user.and_then(|authority| authority.rsplit_once('@'));
-    let password = user.and_then(|(user, _)| user.split_once(':'));
-    password
-        .is_some_and(|(_, password)| !password.is_empty() && !has_environment_reference(password))
+    let is_plain = |secret: &str| !secret.is_empty() && !has_environment_reference(secret);
+    let url = text.split_once("://").and_then(|(scheme, rest)| {
+        let (user, _) = rest.split('/').next()?.rsplit_once('@')?;
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        let is_http = scheme.ends_with("http") || scheme.ends_with("https");
+        // A token can be the user name.
+        Some(if is_http && password.is_empty() {
+            name
+        } else {
+            password
+        })
+    });
+    let pairs = text.split([',', ';', '&', '?', ' ']);
+    url.is_some_and(is_plain)
+        || (pairs.filter_map(|pair| pair.split_once('=')))
+            .any(|(key, value)| names_secret(key) && is_plain(value))
+}
+
+/// Returns whether a setting of this name holds a secret.
+fn names_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    SECRET_PARTS.iter().any(|part| key.contains(part))
+        && !PUBLIC_ENDS.iter().any(|end| key.ends_with(end))
 }
 
 fn is_secret(key: &str, text: &str) -> bool {
-    let key = key.to_lowercase();
-    let named = SECRET_PARTS.iter().any(|part| key.contains(part))
-        && !PUBLIC_ENDS.iter().any(|end| key.ends_with(end));
-    let plain = !text.is_empty() && !is_environment_reference(text);
-    (named && plain) || holds_credentials(text)
+    let is_plain = !text.is_empty() && !is_environment_reference(text);
+    (names_secret(key) && is_plain) || holds_credentials(text)
 }
 
 #[cfg(test)]
@@ -329,10 +346,11 @@ mod tests {
         // The apply checks in the Secret whether the store is a file.
         check(
             in_databases(
-                &json!({"registry": {"path": "sqlite:///r.db"}, "online_store": {"path": "m.db"}}),
+                &json!({"registry": {"path": "sqlite:///r.db"}, "online_store": {"path": "m.db", "uri": "m.db"}}),
             ),
             &[
                 ("extra_yaml", "\"online_store.path\" has its own attribute"),
+                ("extra_yaml", "\"online_store.uri\" has its own attribute"),
                 ("extra_yaml", "\"registry.path\" has its own attribute"),
             ],
         );
@@ -354,6 +372,18 @@ mod tests {
                 "offline_store.url",
             ),
             (
+                json!({"offline_store": {"url": "https://hunter2@host/db"}}),
+                "offline_store.url",
+            ),
+            (
+                json!({"online_store": {"connection_string": "redis:6379,password=hunter2,ssl=true"}}),
+                "online_store.connection_string",
+            ),
+            (
+                json!({"offline_store": {"dsn": "host=db password=hunter2"}}),
+                "offline_store.dsn",
+            ),
+            (
                 json!({"offline_store": {"hosts": [{"port": 1}, {"password": "hunter2"}]}}),
                 "offline_store.hosts[1].password",
             ),
@@ -366,7 +396,8 @@ mod tests {
         }
         check(
             servers(
-                &json!({"offline_store": {"url": "trino://me:${PASSWORD}@host/db", "token_env_var": "T"}}),
+                &json!({"offline_store": {"url": "trino://me:${PASSWORD}@host/db", "token_env_var": "T"},
+                    "online_store": {"connection_string": "redis:6379,password=${PASSWORD},ssl=true"}}),
             ),
             &[],
         );

@@ -77,10 +77,10 @@ pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
             Violation::new(
                 at.clone(),
                 reads,
-                "`RollingUpdate` requires DB-backed persistence",
+                "`RollingUpdate` requires persistence in a database",
                 format!(
                     "The {} is not in a database: {what} During an update, the old and the new pod run at the same \
-                     time. With a claim, both write the same file; without one, each has its own copy. {instead} \
+                     time. With a PVC, both write the same file; without one, each has its own copy. {instead} \
                      Alternatively, remove `deployment_strategy` to delete the old pod before the new one is created.",
                     service.words()
                 ),
@@ -128,7 +128,7 @@ fn reads(service: Service, file: bool, others: impl IntoIterator<Item = Path>) -
 
 /// Returns a fault unless several pods can use the store: one of Feast's, or one that the user declares.
 fn own_class(service: Service, database: &DatabaseStore<impl StoreType>) -> Option<Fault> {
-    if !database.r#type.is_class() || database.shared == Some(true) {
+    if database.is_shared() {
         return None;
     }
     let path = block(service).attribute("persistence.store");
@@ -142,7 +142,7 @@ fn own_class(service: Service, database: &DatabaseStore<impl StoreType>) -> Opti
 }
 
 fn online_store(store: &FeatureStore) -> Option<Fault> {
-    // A disabled online store has neither a server nor persistence.
+    // A disabled online store has no server, and its file is not used.
     if online_disabled(store) {
         return None;
     }
@@ -150,8 +150,11 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
     let persistence = written.and_then(|online| online.persistence.as_ref());
     let file = persistence.is_some_and(|persistence| persistence.file.is_some());
     let database = persistence.and_then(|persistence| persistence.store.as_ref());
+    let disabled = Path::of(ONLINE).attribute("disabled");
     if let Some(database) = database.filter(|_| !file) {
-        return own_class(Service::Online, database);
+        let mut fault = own_class(Service::Online, database)?;
+        fault.reads.push(disabled);
+        return Some(fault);
     }
     Some(Fault {
         service: Service::Online,
@@ -160,7 +163,7 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
             Service::Online,
             file,
             [
-                Path::of(ONLINE).attribute("disabled"),
+                disabled,
                 Path::of(ONLINE).attribute("persistence.store.type"),
             ],
         ),
@@ -383,7 +386,7 @@ mod tests {
         let check = |strategy: Json, services: Json, count: usize| {
             let mut services = services;
             services["deploymentStrategy"] = strategy;
-            let summary = "`RollingUpdate` requires DB-backed persistence";
+            let summary = "`RollingUpdate` requires persistence in a database";
             warns(
                 "rolling-update-files",
                 services,

@@ -76,9 +76,10 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         let Some(text) = text else { continue };
         let at = path.attribute(attribute);
         if text.chars().any(char::is_control) {
+            // The text can contain credentials.
             reject(
                 at,
-                format!("{text:?} has more than one line"),
+                format!("`{attribute}` has more than one line"),
                 "Remove line breaks and other control characters.",
             );
         } else if text.starts_with('-') {
@@ -111,7 +112,7 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             at,
             reads,
-            format!("`ssh` requires an SSH URL, and {url:?} is not one"),
+            "`ssh` requires an SSH URL, and `url` is not one",
             "The key would not be used. Set an SSH URL, such as `ssh://git@github.com/example/features.git`, or remove \
              `ssh`.",
         ));
@@ -131,8 +132,8 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         if value.chars().any(char::is_control) {
             reject(
                 at,
-                format!("{value:?} has more than one line"),
-                "Remove line breaks and other control characters.",
+                "The setting has more than one line".to_owned(),
+                "Remove line breaks and other control characters. For the content of a file, use `trimspace`.",
             );
         }
     }
@@ -268,7 +269,7 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
     Vec::new()
 }
 
-/// Returns the attributes that decide whether the offline store has a claim.
+/// Returns the attributes that decide whether the offline store has a PVC.
 fn offline_claim_reads(store: &FeatureStore) -> Vec<Path> {
     match offline(store) {
         Some(_) => vec![Path::of("services.offline_store.persistence.file.pvc")],
@@ -300,28 +301,53 @@ pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
         ));
     }
     if services.feast_apply == Some(FeastApply::Job) {
-        violations.extend(in_the_pods(store).into_iter().map(|(what, mut reads)| {
+        violations.extend(in_the_pods(store).into_iter().map(|fault| {
+            let InThePods {
+                what,
+                mut reads,
+                detail,
+            } = fault;
             reads.push(at.clone());
-            Violation::new(
-                at.clone(),
-                reads,
-                format!("The `feast apply` Job cannot use the {what} in the pods"),
-                "The Job runs in its own pod, with its own files. Set `feast_apply = \"init_container\"`, or use an \
-                 online store and a registry outside the pods, and no claims.",
-            )
+            let summary = format!("The `feast apply` Job cannot use the {what} in the pods");
+            Violation::new(at.clone(), reads, summary, detail)
         }));
     }
     violations
 }
 
-/// Returns what only the servers' pods can use, each with the attributes that it depends on.
-fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
+/// Something that only the servers' pods can use.
+struct InThePods {
+    what: &'static str,
+    /// The attributes that it depends on.
+    reads: Vec<Path>,
+    detail: &'static str,
+}
+
+/// Returns what only the servers' pods can use.
+fn in_the_pods(store: &FeatureStore) -> Vec<InThePods> {
     let mut found = Vec::new();
-    let disabled = Path::of(ONLINE).attribute("disabled");
     let in_database = |path: &str| Path::of(path).attribute("persistence.store");
+    let fault = |what: &'static str, reads: Vec<Path>| InThePods {
+        what,
+        reads,
+        detail: "The Job runs in its own pod, with its own files. Set `feast_apply = \"init_container\"`, or use an \
+                 online store and a registry outside the pods, and no PVCs.",
+    };
     let online_store = online(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
-    if online_store.is_none() && !online_disabled(store) {
-        found.push(("online store", vec![disabled.clone(), in_database(ONLINE)]));
+    if !online_disabled(store) {
+        let disabled = Path::of(ONLINE).attribute("disabled");
+        let path = in_database(ONLINE);
+        match online_store {
+            None => found.push(fault("online store", vec![disabled, path])),
+            Some(database) if !database.is_shared() => found.push(InThePods {
+                what: "online store",
+                reads: vec![disabled, path.attribute("type"), path.attribute("shared")],
+                detail: "Its type is the path of a class, which can be a file, and the Job runs in its own pod, with \
+                         its own files. If it is a database or another service, set `shared = true` beside `type`. \
+                         Otherwise, set `feast_apply = \"init_container\"`.",
+            }),
+            Some(_) => {}
+        }
     }
     let local = local(store).and_then(|it| it.persistence.as_ref());
     let database = local.and_then(|it| it.store.as_ref());
@@ -335,13 +361,13 @@ fn in_the_pods(store: &FeatureStore) -> Vec<(&'static str, Vec<Path>)> {
             in_database(LOCAL),
             Path::of(LOCAL).attribute("persistence.file.path"),
         ];
-        found.push(("registry", reads));
+        found.push(fault("registry", reads));
     }
     let offline = claims(store)
         .into_iter()
         .find(|claim| claim.service == Service::Offline);
     if let Some(claim) = offline {
-        found.push(("claim of the offline store", vec![claim.path]));
+        found.push(fault("PVC of the offline store", vec![claim.path]));
     }
     found
 }

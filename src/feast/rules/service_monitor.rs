@@ -84,18 +84,65 @@ fn relabeling(path: &Path, rule: &Relabeling) -> Vec<Violation> {
     let writes = [Replace, Hashmod, Lowercase, Uppercase, Keepequal, Dropequal];
     let target = writes.contains(&action) && rule.target_label.is_none();
     let modulus = action == Hashmod && rule.modulus.is_none();
-    [("target_label", target), ("modulus", modulus)]
-        .into_iter()
-        .filter(|(_, is_missing)| *is_missing)
-        .map(|(name, _)| {
-            let at = path.attribute(name);
-            Violation::new(
-                at.clone(),
-                [at, path.attribute("action")],
-                format!("The action `{}` requires `{name}`", action.as_str()),
-                "Prometheus would not load its configuration.",
-            )
-        })
+    let reject = |name: &str, summary: String, detail: String| {
+        let at = path.attribute(name);
+        Violation::new(at.clone(), [at, path.attribute("action")], summary, detail)
+    };
+    let missing = [("target_label", target), ("modulus", modulus)].into_iter();
+    let missing = missing.filter(|(_, is_missing)| *is_missing);
+    let missing = missing.map(|(name, _)| {
+        reject(
+            name,
+            format!("The action `{}` requires `{name}`", action.as_str()),
+            "Prometheus would not load its configuration.".to_owned(),
+        )
+    });
+    let conflicts = conflicts(rule, action).into_iter().map(|name| {
+        reject(
+            name,
+            format!("The action `{}` conflicts with `{name}`", action.as_str()),
+            format!("The Prometheus Operator would ignore the ServiceMonitor. Remove `{name}`."),
+        )
+    });
+    missing.chain(conflicts).collect()
+}
+
+/// Returns the settings that the Prometheus Operator does not accept with the action. It accepts the default of each.
+fn conflicts(rule: &Relabeling, action: RelabelAction) -> Vec<&'static str> {
+    use RelabelAction::{
+        Drop, Dropequal, Hashmod, Keep, Keepequal, Labeldrop, Labelkeep, Labelmap, Lowercase,
+        Replace, Uppercase,
+    };
+    let Relabeling {
+        action: _,
+        source_labels,
+        separator,
+        regex,
+        target_label,
+        replacement,
+        modulus,
+    } = rule;
+    let differs = |text: &Option<String>, defaults: &[&str]| {
+        (text.as_deref()).is_some_and(|text| !defaults.contains(&text))
+    };
+    let sources = (
+        "source_labels",
+        source_labels.as_ref().is_some_and(|it| !it.is_empty()),
+    );
+    let separator = ("separator", differs(separator, &[";"]));
+    let regex = ("regex", differs(regex, &["", "(.*)"]));
+    let target = ("target_label", differs(target_label, &[""]));
+    let replacement = ("replacement", differs(replacement, &["$1"]));
+    let modulus = ("modulus", modulus.is_some());
+    let settings = match action {
+        Labeldrop | Labelkeep => vec![sources, separator, target, replacement, modulus],
+        Keepequal | Dropequal => vec![separator, regex, replacement, modulus],
+        Lowercase | Uppercase => vec![replacement],
+        Replace | Keep | Drop | Hashmod | Labelmap => Vec::new(),
+    };
+    (settings.into_iter())
+        .filter(|(_, is_set)| *is_set)
+        .map(|(name, _)| name)
         .collect()
 }
 
@@ -158,5 +205,53 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn rejects_settings_that_an_action_does_not_have() {
+        let check = |rule: Json, expected: &[&str]| {
+            let action = rule["action"].as_str().unwrap().to_owned();
+            let at = |name: &str| {
+                (
+                    format!("services.service_monitor.relabelings[0].{name}"),
+                    format!("The action `{action}` conflicts with `{name}`"),
+                )
+            };
+            let expected: Vec<_> = expected.iter().map(|name| at(name)).collect();
+            let expected: Vec<_> = (expected.iter())
+                .map(|(path, summary)| (path.as_str(), summary.as_str()))
+                .collect();
+            let services = monitored(json!({"relabelings": [rule]}));
+            rejects("service-monitor", services, &expected);
+        };
+        let rule = |action: &str| {
+            json!({
+                "action": action, "sourceLabels": ["a"], "separator": "-", "regex": "b", "targetLabel": "c",
+                "replacement": "d", "modulus": 8,
+            })
+        };
+        check(rule("replace"), &[]);
+        for action in ["labeldrop", "labelkeep"] {
+            let names = [
+                "source_labels",
+                "separator",
+                "target_label",
+                "replacement",
+                "modulus",
+            ];
+            check(rule(action), &names);
+        }
+        for action in ["keepequal", "dropequal"] {
+            check(
+                rule(action),
+                &["separator", "regex", "replacement", "modulus"],
+            );
+        }
+        check(rule("lowercase"), &["replacement"]);
+        let defaults = json!({
+            "action": "keepequal", "sourceLabels": ["a"], "separator": ";", "regex": "(.*)", "targetLabel": "c",
+            "replacement": "$1",
+        });
+        check(defaults, &[]);
     }
 }

@@ -1,72 +1,45 @@
 //! The persistence of each service, and the paths of files.
 
 use super::Violation;
-use super::accessors::{LOCAL, all_containers, block, git, local, offline, online};
-use crate::feast::config::{FeatureStore, OfflineFileType, StoreType};
-use crate::feast::names::{self, Service};
+use super::accessors::{
+    Container, LOCAL, all_containers, block, claims, containers, git, local, offline, online,
+    persistence, services,
+};
+use super::claims::inside;
+use crate::feast::config::{FeastApply, FeatureStore, OfflineFileType};
+use crate::feast::names::{self, ServerKind, Service};
 use crate::feast::spec::{Location, join};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
 pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
-    let online = online(store).and_then(|online| online.persistence.as_ref());
-    let offline = offline(store).and_then(|offline| offline.persistence.as_ref());
-    let registry = local(store).and_then(|local| local.persistence.as_ref());
-    [
-        (
-            Service::Online,
-            online.map(|p| (p.file.is_some(), p.store.is_some())),
-        ),
-        (
-            Service::Offline,
-            offline.map(|p| (p.file.is_some(), p.store.is_some())),
-        ),
-        (
-            Service::Registry,
-            registry.map(|p| (p.file.is_some(), p.store.is_some())),
-        ),
-    ]
-    .into_iter()
-    .filter_map(|(service, persistence)| {
-        let (file, store) = persistence?;
-        let path = block(service).attribute("persistence");
-        let hint = "Remove `persistence` to use the default, a file in the pod.";
-        exactly_one(&path, &[("file", file), ("store", store)], hint)
-    })
-    .collect()
+    let hint = "Remove `persistence` to use the default, a file in the pod.";
+    (persistence(store).into_iter())
+        .filter_map(|it| {
+            let path = block(it.service).attribute("persistence");
+            let alternatives = [("file", it.has_file), ("store", it.database.is_some())];
+            exactly_one(&path, &alternatives, hint)
+        })
+        .collect()
 }
 
 /// `shared` is the user's word about a store that the provider does not know.
 pub(super) fn shared(store: &FeatureStore) -> Vec<Violation> {
-    let online = online(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
-    let offline = offline(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
-    let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
-    [
-        (
-            Service::Online,
-            online.map(|it| (it.shared, it.r#type.is_class())),
-        ),
-        (
-            Service::Offline,
-            offline.map(|it| (it.shared, it.r#type.is_class())),
-        ),
-        (
-            Service::Registry,
-            registry.map(|it| (it.shared, it.r#type.is_class())),
-        ),
-    ]
-    .into_iter()
-    .filter(|(_, store)| matches!(store, Some((Some(_), false))))
-    .map(|(service, _)| {
-        let path = block(service).attribute("persistence.store");
-        Violation::new(
-            path.attribute("shared"),
-            [path.attribute("shared"), path.attribute("type")],
-            "`shared` is only for a store with the path of a class",
-            "The provider knows whether several pods can use this type of store. Remove `shared`.",
-        )
-    })
-    .collect()
+    (persistence(store).into_iter())
+        .filter(|it| {
+            let database = it.database.as_ref();
+            database.is_some_and(|it| it.shared.is_some() && !it.is_class)
+        })
+        .map(|it| {
+            let path = block(it.service).attribute("persistence.store");
+            Violation::new(
+                path.attribute("shared"),
+                [path.attribute("shared"), path.attribute("type")],
+                "`shared` is only for a store with the path of a class",
+                "The provider knows whether several pods can use this type of store. Remove `shared`.",
+            )
+        })
+        .collect()
 }
 
 /// Other engines have no such setting, and Feast does not start with it.
@@ -96,14 +69,14 @@ pub(super) fn staging(store: &FeatureStore) -> Vec<Violation> {
     .collect()
 }
 
-/// The path of a file, and whether the file is on a claim.
+/// The path of a file, and whether the file is on a PVC.
 struct File<'a> {
     service: Service,
     path: &'a str,
     on_claim: bool,
 }
 
-pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
+fn files(store: &FeatureStore) -> Vec<File<'_>> {
     let online = online(store)
         .and_then(|online| online.persistence.as_ref()?.file.as_ref())
         .and_then(|file| Some((Service::Online, file.path.as_deref()?, file.pvc.is_some())));
@@ -113,14 +86,85 @@ pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
     [online, registry]
         .into_iter()
         .flatten()
-        .filter_map(|(service, path, on_claim)| {
-            validate_path(&File {
-                service,
-                path,
-                on_claim,
-            })
+        .map(|(service, path, on_claim)| File {
+            service,
+            path,
+            on_claim,
         })
         .collect()
+}
+
+pub(super) fn paths(store: &FeatureStore) -> Vec<Violation> {
+    files(store).iter().filter_map(validate_path).collect()
+}
+
+/// Warns about a file that `feast apply` writes in its init container and the servers do not see.
+pub(super) fn shared_files(store: &FeatureStore) -> Vec<Violation> {
+    let Some(settings) = services(store) else {
+        return Vec::new();
+    };
+    let is_applied = match settings.feast_apply {
+        Some(apply) => apply == FeastApply::InitContainer,
+        None => settings.run_feast_apply_on_init != Some(false),
+    };
+    if !is_applied || settings.disable_init_containers == Some(true) {
+        return Vec::new();
+    }
+    let claims = claims(store);
+    let claimed = claims.iter().map(|it| it.pvc.mount_path.as_str());
+    let security = settings.container_security_context.as_ref();
+    let has_scratch = security.and_then(|it| it.read_only_root_filesystem) == Some(true);
+    let scratch = has_scratch.then_some(names::SCRATCH_DIRECTORY);
+    let volumes: Vec<&str> = [names::DATA_DIRECTORY]
+        .into_iter()
+        .chain(claimed)
+        .chain(scratch)
+        .collect();
+    (files(store).iter())
+        .filter(|file| !file.on_claim && file.path.starts_with('/'))
+        .filter_map(|file| not_shared(store, file, &volumes))
+        .collect()
+}
+
+/// Returns a warning unless the file is in one of the volumes, or in a volume that each of its servers mounts.
+fn not_shared(store: &FeatureStore, file: &File<'_>, volumes: &[&str]) -> Option<Violation> {
+    let File { service, path, .. } = file;
+    let place = join("/", path);
+    let is_in = |directory: &str| inside(&place, &join("/", directory));
+    let mut servers = containers(store);
+    servers.retain(|it| *service == Service::Registry || it.kind == ServerKind::Online);
+    let mounts = |server: &Container<'_>| {
+        let mounts = server.settings.map_or(&[][..], |it| it.volume_mounts);
+        mounts.iter().any(|mount| is_in(&mount.mount_path))
+    };
+    if volumes.iter().any(|volume| is_in(volume)) || servers.iter().all(mounts) {
+        return None;
+    }
+    let at = block(*service).attribute("persistence.file.path");
+    let mut reads = vec![
+        at.clone(),
+        Path::of("services.feast_apply"),
+        Path::of("services.run_feast_apply_on_init"),
+        Path::of("services.disable_init_containers"),
+        Path::of("services.container_security_context"),
+    ];
+    let all = [Service::Online, Service::Offline, Service::Registry];
+    reads.extend(all.map(|service| block(service).attribute("persistence.file.pvc")));
+    for server in servers {
+        reads.push(server.path.attribute("volume_mounts"));
+        reads.extend(server.reads);
+    }
+    Some(Violation::new(
+        at,
+        reads,
+        format!("{path:?} is not in a volume that the containers share"),
+        format!(
+            "`feast apply` writes the {} in an init container, and the servers do not see its file. Set a path in \
+             `{}`, add `pvc`, or mount one of `services.volumes` in every server.",
+            service.words(),
+            names::DATA_DIRECTORY
+        ),
+    ))
 }
 
 fn validate_path(file: &File<'_>) -> Option<Violation> {
@@ -166,7 +210,7 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
         ),
         (Service::Registry, true, true) => reject(
             false,
-            "A file in an object store cannot be on a claim".to_owned(),
+            "A file in an object store cannot be on a PVC".to_owned(),
             "Remove `pvc`, or set a path relative to its `mount_path`.",
         ),
         (_, true, _) => reject(
@@ -187,12 +231,12 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
         ),
         (_, false, true) if path.starts_with('/') => reject(
             false,
-            format!("{path:?} must be relative to the claim"),
-            "Set a path relative to the `mount_path` of the claim, such as a file name.",
+            format!("{path:?} must be relative to the mount path of the PVC"),
+            "Set a path without a leading `/`, such as a file name.",
         ),
         (_, false, true) if leaves(path) => reject(
             false,
-            format!("{path:?} is outside the claim"),
+            format!("{path:?} is outside the PVC"),
             "The file would be lost with the pod. Set a path without `..`.",
         ),
         (_, false, true) if join("/", path) == "/" => reject(
@@ -250,16 +294,10 @@ pub(super) fn s3_arguments(store: &FeatureStore) -> Vec<Violation> {
 }
 
 pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
-    let database = |service| block(service).attribute("persistence.store.secret_ref");
-    let online = online(store)
-        .and_then(|online| online.persistence.as_ref()?.store.as_ref())
-        .map(|store| (database(Service::Online), &store.secret_ref));
-    let offline = offline(store)
-        .and_then(|offline| offline.persistence.as_ref()?.store.as_ref())
-        .map(|store| (database(Service::Offline), &store.secret_ref));
-    let registry = local(store)
-        .and_then(|local| local.persistence.as_ref()?.store.as_ref())
-        .map(|store| (database(Service::Registry), &store.secret_ref));
+    let databases = persistence(store).into_iter().filter_map(|it| {
+        let path = block(it.service).attribute("persistence.store.secret_ref");
+        Some((path, it.database?.secret_ref))
+    });
     let oidc = (store.authz.as_ref())
         .and_then(|authz| authz.oidc.as_ref()?.secret_ref.as_ref())
         .map(|secret| (Path::of("authz.oidc.secret_ref"), secret));
@@ -289,10 +327,8 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
         Some((container.path.attribute("tls.secret_ref"), secret))
     });
     let own = names::main(&store.name);
-    [online, offline, registry, oidc, sender, receiver, events, ssh]
-        .into_iter()
-        .flatten()
-        .chain(certificates)
+    let others = [oidc, sender, receiver, events, ssh].into_iter().flatten();
+    (databases.chain(others).chain(certificates))
         .filter(|(_, secret)| secret.name == own)
         .map(|(path, _)| {
             let at = path.attribute("name");
@@ -311,7 +347,7 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{rejects, rejects_store};
+    use crate::feast::rules::testing::{rejects, rejects_store, warns};
 
     #[test]
     fn only_the_path_of_a_class_is_declared_as_shared() {
@@ -410,7 +446,7 @@ mod tests {
             "gs://b/o.db",
             true,
             bucket,
-            Some("A file in an object store cannot be on a claim"),
+            Some("A file in an object store cannot be on a PVC"),
         );
         for uri in [
             "az://b/o.db",
@@ -428,12 +464,62 @@ mod tests {
         path("file:///a/o.db", true, file, file);
         let relative = Some("\"a/o.db\" is not an absolute path");
         path("a/o.db", false, relative, relative);
-        let absolute = Some("\"/o.db\" must be relative to the claim");
+        let absolute = Some("\"/o.db\" must be relative to the mount path of the PVC");
         path("/o.db", true, absolute, absolute);
-        let leaves = Some("\"../../etc/o.db\" is outside the claim");
+        let leaves = Some("\"../../etc/o.db\" is outside the PVC");
         path("../../etc/o.db", true, leaves, leaves);
         let itself = Some("\"a/..\" is a directory, not a file");
         path("a/..", true, itself, itself);
+    }
+
+    #[test]
+    fn warns_about_files_that_the_containers_do_not_share() {
+        let at = "services.registry.local.persistence.file.path";
+        let check = |path: &str, more: Json, warned: bool| {
+            let mut services =
+                json!({"registry": {"local": {"persistence": {"file": {"path": path}}}}});
+            for (name, value) in more.as_object().unwrap() {
+                services[name] = value.clone();
+            }
+            let summary = format!("{path:?} is not in a volume that the containers share");
+            let expected = [(at, summary.as_str())];
+            warns("shared-files", services, &expected[..usize::from(warned)]);
+        };
+        check("/tmp/r.db", json!({}), true);
+        check("/feast-data/../tmp/r.db", json!({}), true);
+        for shared in ["/feast-data/a/r.db", "s3://b/r.db"] {
+            check(shared, json!({}), false);
+        }
+        for apply in [
+            json!({"feastApply": "none"}),
+            json!({"runFeastApplyOnInit": false}),
+            json!({"disableInitContainers": true}),
+        ] {
+            check("/tmp/r.db", apply, false);
+        }
+        let read_only = json!({"containerSecurityContext": {"readOnlyRootFilesystem": true}});
+        check("/tmp/r.db", read_only.clone(), false);
+        check("/data/r.db", read_only, true);
+        let claim = json!({"create": {}, "mountPath": "/data"});
+        let claimed = json!({"onlineStore": {"persistence": {"file": {"pvc": claim}}}});
+        check("/data/r.db", claimed, false);
+        let mut mounted = json!({
+            "volumes": [{"name": "v", "emptyDir": {}}],
+            "onlineStore": {"server": {"volumeMounts": [{"name": "v", "mountPath": "/mnt/"}]}},
+        });
+        check("/mnt/r.db", mounted.clone(), false);
+        mounted["ui"] = json!({});
+        check("/mnt/r.db", mounted, true);
+        let online = |services: Json, expected: &[(&str, &str)]| {
+            let mut online = json!({"persistence": {"file": {"path": "/tmp/o.db"}}});
+            online["disabled"] = services["disabled"].clone();
+            let services = json!({"onlineStore": online, "offlineStore": {"server": {}}});
+            warns("shared-files", services, expected);
+        };
+        let summary = "\"/tmp/o.db\" is not in a volume that the containers share";
+        let path = "services.online_store.persistence.file.path";
+        online(json!({"disabled": false}), &[(path, summary)]);
+        online(json!({"disabled": true}), &[]);
     }
 
     #[test]

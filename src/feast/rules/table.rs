@@ -11,7 +11,7 @@ use super::{
 pub const RULES: &[Rule] = &[
     Rule {
         name: "names",
-        description: "Object names that begin with `name` have at most 63 characters.",
+        description: "Object names, which contain `name`, have at most 63 characters.",
         check: names::check,
     },
     Rule {
@@ -36,8 +36,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "scaling-persistence",
-        description: "Scaling (`replicas` above 1, `autoscaling` or `keda`) requires DB-backed persistence for every \
-             enabled service. A registry can also be remote or in an object store (`s3://`, `gs://`).",
+        description: "Scaling (`replicas` above 1, `autoscaling` or `keda`) requires persistence in a database for \
+             every enabled service. A registry can also be remote or in an object store (`s3://`, `gs://`).",
         check: persistence::check,
     },
     Rule {
@@ -120,8 +120,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "file-paths",
-        description: "The path of a file is absolute, or relative to its claim and inside it. Only a registry can be \
-             in an object store.",
+        description: "The path of a file is absolute, or relative to the mount path of its PersistentVolumeClaim (PVC) \
+             and below it. Only a registry can be in an object store.",
         check: stores::paths,
     },
     Rule {
@@ -135,19 +135,19 @@ pub const RULES: &[Rule] = &[
         check: stores::own_secret,
     },
     Rule {
-        name: "one-claim",
+        name: "one-pvc",
         description: "`pvc` has exactly one of `ref` and `create`.",
         check: claims::one_source,
     },
     Rule {
-        name: "claim-template",
-        description: "The template of a claim has compatible access modes, a valid storage class, and a valid storage \
+        name: "pvc-template",
+        description: "The template of a PVC has compatible access modes, a valid storage class, and a valid storage \
              request within its limit.",
         check: claims::template,
     },
     Rule {
         name: "mount-paths",
-        description: "Claims have unique mount paths, which hide nothing that the servers need.",
+        description: "PVCs have unique mount paths, which hide nothing that the servers need.",
         check: claims::mounts,
     },
     Rule {
@@ -199,7 +199,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "feast-apply",
-        description: "`feast_apply = \"job\"` requires an online store and a registry outside the pods, and no claims; \
+        description: "`feast_apply = \"job\"` requires an online store and a registry outside the pods, and no PVCs; \
              `\"init_container\"` requires init containers.",
         check: project::apply,
     },
@@ -210,8 +210,8 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "cron-job",
-        description: "The settings of the CronJob's Jobs are compatible, its time zone is in the time zone database, and no \
-             command is empty.",
+        description: "The settings of the CronJob's Jobs are compatible, its name has at most 52 characters, its time \
+             zone is in the time zone database, and no command is empty.",
         check: cron_job::check,
     },
     Rule {
@@ -228,8 +228,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "resources",
         description: "Requests and limits are valid quantities of known resources. No request exceeds its limit, \
-             requests and limits of extended resources and huge pages are equal and whole, and claims refer to \
-             `services.resource_claims` once.",
+             requests and limits of extended resources and huge pages are equal and whole, and `claims` refer \
+             to `services.resource_claims` without duplicates.",
         check: resources::check,
     },
     Rule {

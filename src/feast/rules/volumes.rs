@@ -165,10 +165,7 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
         if join(&claim.pvc.mount_path, "") == place {
             let mut reads = vec![claim.path.attribute("mount_path")];
             reads.extend(claim.reads.iter().cloned());
-            hide(
-                &format!("the claim of the {}", claim.service.words()),
-                reads,
-            );
+            hide(&format!("the PVC of the {}", claim.service.words()), reads);
         }
     }
     if place == DATA_DIRECTORY
@@ -311,7 +308,7 @@ mod tests {
         hides("/", "the file system of the image");
         hides("/etc", "Feast's configuration");
         hides("/etc/feast", "Feast's configuration");
-        hides("/registry", "the claim of the registry");
+        hides("/registry", "the PVC of the registry");
         hides("/feast-data", "the data directory");
         hides("/feast-data/demo", "the feature repository");
         hides("/feast-data/demo/feature_repo", "the feature repository");
@@ -359,7 +356,7 @@ mod tests {
         };
         at("/feast-data", false, None);
         at("/feast-data", true, Some("the data directory"));
-        at("/online", false, Some("the claim of the online store"));
+        at("/online", false, Some("the PVC of the online store"));
         at("/online", true, None);
     }
 

@@ -1,8 +1,8 @@
 //! Warnings: configurations that are valid but probably not intended.
 
 use super::{
-    Rule, disruption, lineage, packages, persistence, project, scheduling, serving, tracking,
-    versions, volumes,
+    Rule, disruption, lineage, packages, persistence, project, scheduling, serving, stores,
+    tracking, versions, volumes,
 };
 
 /// All warnings, in the order in which they are shown.
@@ -93,9 +93,14 @@ pub const WARNINGS: &[Rule] = &[
     },
     Rule {
         name: "rolling-update-files",
-        description: "`RollingUpdate` requires DB-backed persistence: during an update, old and new pods would use the \
-             same file or different copies.",
+        description: "`RollingUpdate` requires persistence in a database: during an update, old and new pods would use \
+             the same file or different copies.",
         check: persistence::rolling_update,
+    },
+    Rule {
+        name: "shared-files",
+        description: "A file without a PVC is in a volume that the containers share, such as `/feast-data`.",
+        check: stores::shared_files,
     },
     Rule {
         name: "pod-selectors",

@@ -48,7 +48,7 @@ pub fn fingerprint(key: &[u8], text: &str) -> String {
         .collect()
 }
 
-/// Returns the fingerprint of all mounted files whose changes restart pods; `None` if there are none.
+/// Returns the fingerprint of all mounted files whose changes replace pods; `None` if there are none.
 ///
 /// # Errors
 ///

@@ -65,11 +65,7 @@ impl Redaction {
         let text = text.trim();
         match feature_store_yaml::value(text) {
             Ok(parameters @ (Json::Object(_) | Json::Array(_))) => self.learn_json(&parameters),
-            _ if text.contains('\n') => {
-                for line in text.lines().filter(|line| line.len() >= MIN_LINE_LENGTH) {
-                    self.value(line.trim());
-                }
-            }
+            _ if text.contains('\n') => self.learn_lines(text),
             _ => self.learn_text(text),
         }
         self.values
@@ -84,11 +80,23 @@ impl Redaction {
                 members.for_each(|(_, value)| self.learn_json(value));
             }
             Json::Array(elements) => elements.iter().for_each(|value| self.learn_json(value)),
-            Json::String(text) => self.learn_text(text),
+            Json::String(text) => {
+                self.learn_text(text);
+                if text.contains('\n') {
+                    self.learn_lines(text);
+                }
+            }
             Json::Number(number) if number.to_string().len() >= SHORT => {
                 self.value(&number.to_string());
             }
             Json::Number(_) | Json::Bool(_) | Json::Null => {}
+        }
+    }
+
+    /// Adds the lines of a key, a certificate or another text. A message can contain some of them.
+    fn learn_lines(&mut self, text: &str) {
+        for line in text.lines().filter(|line| line.len() >= MIN_LINE_LENGTH) {
+            self.value(line);
         }
     }
 
@@ -203,6 +211,11 @@ mod tests {
             "-----BEGIN KEY-----\nMIIEowIBAAKCAQEA\n-----END KEY-----",
             "x MIIEowIBAAKCAQEA y",
             "x [redacted] y",
+        );
+        check(
+            "account: a\nprivate_key_content: |\n  -----BEGIN KEY-----\n  MIIEowIBAAKCAQEA\n  -----END KEY-----\n",
+            "'MIIEowIBAAKCAQEA\\n-----END KEY-----'",
+            "'[redacted]\\n[redacted]'",
         );
         check("", "as it is", "as it is");
     }

@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use super::super::feature_store_yaml::SecretError;
 use super::super::names;
 use super::super::objects::Objects;
-use super::super::rendered::{Rendered, Workload};
+use super::super::rendered::{DeploymentContent, Rendered};
 use super::fingerprint::{Fingerprints, fingerprint, mounted_fingerprint};
 use super::source::Contents;
 use super::store_secret;
@@ -118,16 +118,16 @@ impl Objects<Resolved> {
     }
 }
 
-/// A workload with the resolved text of its `feature_store.yaml`.
-struct ResolvedWorkload {
+/// The content for the pods of a Deployment, with the resolved text of its `feature_store.yaml`.
+struct ResolvedContent {
     deployment: String,
     file: &'static str,
     text: String,
     fingerprints: Fingerprints,
 }
 
-impl Workload {
-    fn resolve(self, secrets: &Secrets<'_>) -> Result<ResolvedWorkload, Vec<SecretError>> {
+impl DeploymentContent {
+    fn resolve(self, secrets: &Secrets<'_>) -> Result<ResolvedContent, Vec<SecretError>> {
         let Secrets {
             contents,
             hash_key,
@@ -147,7 +147,7 @@ impl Workload {
         let text = document.resolve(contents);
         let certificates = mounted_fingerprint(&mounted, contents, hash_key);
         match (text, certificates) {
-            (Ok(text), Ok(certificates)) if files.is_empty() => Ok(ResolvedWorkload {
+            (Ok(text), Ok(certificates)) if files.is_empty() => Ok(ResolvedContent {
                 deployment,
                 file,
                 fingerprints: Fingerprints {

@@ -7,9 +7,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Value as Json, json};
 
+use super::super::feature_store_yaml;
 use super::super::names;
 use super::super::objects::Objects;
 use super::super::ownership::Ownership;
+use super::super::rendered::Rendered;
 use super::fingerprint::fingerprint;
 use super::redaction::Redaction;
 use super::resolve::{Resolved, Secrets};
@@ -97,6 +99,15 @@ pub fn redaction(secret: &Json) -> Redaction {
         }
     }
     redaction
+}
+
+/// Returns whether a database of these objects, the online store or the registry, is a file in the servers' pods. Only
+/// its parameters tell, which are in the Secret.
+pub fn has_file(secret: &Json, objects: &Objects<Rendered>) -> bool {
+    let text = entry(secret, names::FEATURE_STORE_YAML);
+    let text = text.and_then(|text| String::from_utf8(text).ok());
+    let document = text.and_then(|text| feature_store_yaml::parse(&text));
+    document.is_some_and(|document| objects.placeholders().any(|it| it.is_file_in(&document)))
 }
 
 /// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of

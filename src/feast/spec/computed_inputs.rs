@@ -1,5 +1,5 @@
-//! The attributes on which computed attributes depend. A computed attribute is known if none of these attributes, and
-//! nothing above them, is unknown. Unknown attributes elsewhere, such as an image, do not affect it.
+//! The attributes on which computed attributes and warnings about data depend. They are known if none of these
+//! attributes, and nothing above them, is unknown. Unknown attributes elsewhere, such as an image, do not affect them.
 
 use crate::feast::names::{SERVING_CERTIFICATES, ServerKind};
 use crate::schema::Path;
@@ -22,6 +22,35 @@ pub fn of_strategy() -> Vec<Path> {
     let strategy = Path::of("services.deployment_strategy");
     let written = ["type", "rolling_update"].map(|name| strategy.attribute(name));
     [of_replicas_owner(), written.into()].concat()
+}
+
+/// Returns the inputs of the PersistentVolumeClaims that the feature store uses, of the files on them, and of whether
+/// unused ones are deleted.
+pub fn of_pvcs() -> Vec<Path> {
+    let services = [
+        "services.online_store",
+        "services.offline_store",
+        "services.registry.local",
+    ];
+    let persistence = services.map(|service| Path::of(service).attribute("persistence"));
+    let mut paths: Vec<Path> = [
+        "name",
+        "delete_data",
+        "services.online_store.disabled",
+        "services.registry.remote",
+    ]
+    .map(Path::of)
+    .into();
+    for name in [
+        "store",
+        "file.path",
+        "file.pvc.create",
+        "file.pvc.ref.name",
+        "file.pvc.mount_path",
+    ] {
+        paths.extend(persistence.iter().map(|it| it.attribute(name)));
+    }
+    paths
 }
 
 /// Returns the inputs of `endpoints`.

@@ -208,13 +208,13 @@ impl Database {
     fn new(store: &DatabaseStore<impl StoreType>) -> Self {
         let DatabaseStore {
             r#type,
-            shared,
+            shared: _,
             secret_ref: Reference { name },
             secret_key_name,
         } = store;
         let store_type = r#type.as_str().to_owned();
         Self {
-            shared: !r#type.is_class() || *shared == Some(true),
+            shared: store.is_shared(),
             secret_name: name.clone(),
             secret_key: secret_key_name
                 .clone()

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::kubernetes::quantity::Quantity;
 
 /// Fields that the API server omits when they are false.
-const OMITTED_IF_FALSE: [&str; 9] = [
+const OMITTED_IF_FALSE: [&str; 11] = [
     "readOnly",
     "stdin",
     "stdinOnce",
@@ -18,7 +18,12 @@ const OMITTED_IF_FALSE: [&str; 9] = [
     "hostIPC",
     "paused",
     "publishNotReadyAddresses",
+    "chapAuthDiscovery",
+    "chapAuthSession",
 ];
+
+/// Objects that the API server stores when they are empty: a source of a volume, and selectors of everything.
+const MEANINGFUL_IF_EMPTY: [&str; 3] = ["emptyDir", "namespaceSelector", "podSelector"];
 
 /// Fields that the API server omits when they are zero.
 const OMITTED_IF_ZERO: [&str; 3] = ["minReadySeconds", "initialDelaySeconds", "hostPort"];
@@ -35,8 +40,7 @@ pub fn is_omitted(path: &[&str], value: &Json) -> bool {
         Json::Null => true,
         Json::String(text) => text.is_empty(),
         Json::Array(elements) => elements.is_empty(),
-        // An empty `emptyDir` is a source of a volume, and stays.
-        Json::Object(members) => members.is_empty() && name != "emptyDir",
+        Json::Object(members) => members.is_empty() && !MEANINGFUL_IF_EMPTY.contains(&name),
         Json::Bool(false) => OMITTED_IF_FALSE.contains(&name),
         Json::Number(number) => number.as_i64() == Some(0) && OMITTED_IF_ZERO.contains(&name),
         Json::Bool(true) => false,

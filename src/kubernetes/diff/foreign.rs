@@ -6,7 +6,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::Change;
+use super::FieldChange;
 use crate::kubernetes::field_path::{FieldPath, FieldStep};
 use crate::kubernetes::field_set::FieldSet;
 use crate::kubernetes::kind::Kind;
@@ -24,7 +24,7 @@ const KUBERNETES: [&str; 4] = [
 
 /// Returns the fields of the live object that others have added and the manifest does not name. `own` are the managers
 /// of this provider.
-pub fn foreign(kind: Kind, desired: &Json, live: &Json, own: &[&str]) -> Vec<Change> {
+pub fn foreign(kind: Kind, desired: &Json, live: &Json, own: &[&str]) -> Vec<FieldChange> {
     let managed = ManagedFields::of(live);
     let mut foreign = Foreign {
         live,
@@ -58,7 +58,7 @@ fn is_other(entry: &Entry<'_>, own: &[&str]) -> bool {
 
 struct Foreign<'a> {
     live: &'a Json,
-    changes: Vec<Change>,
+    changes: Vec<FieldChange>,
 }
 
 impl Foreign<'_> {
@@ -74,7 +74,7 @@ impl Foreign<'_> {
                     change.author = author;
                 }
             }
-            None => self.changes.push(Change {
+            None => self.changes.push(FieldChange {
                 wanted: None,
                 live: Some(value.clone()),
                 field,

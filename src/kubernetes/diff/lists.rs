@@ -2,6 +2,8 @@
 
 use serde_json::Value as Json;
 
+use crate::kubernetes::list_keys::DEFAULT;
+
 /// A list whose order means nothing though it is atomic: the metrics of an autoscaler.
 pub const UNORDERED: &str = "metrics";
 
@@ -41,6 +43,27 @@ pub fn by_meaning<'a>(
         .into_iter()
         .chain(rest.into_iter().map(|live| (None, live)))
         .collect()
+}
+
+/// Returns whether a list of this path has the rules of a NetworkPolicy. Each member of a rule changes what it permits.
+pub fn is_rules(path: &[&str]) -> bool {
+    matches!(path, ["spec", "ingress" | "egress"])
+}
+
+/// Returns whether the live rule has members that the desired one lacks, apart from the default protocol of a port.
+pub fn has_more(desired: &Json, live: &Json) -> bool {
+    match (desired, live) {
+        (Json::Object(desired), Json::Object(live)) => {
+            (live.iter()).any(|(name, live)| match desired.get(name) {
+                Some(desired) => has_more(desired, live),
+                None => name != DEFAULT.0 || *live != DEFAULT.1,
+            })
+        }
+        (Json::Array(desired), Json::Array(live)) => {
+            (desired.iter().zip(live)).any(|(desired, live)| has_more(desired, live))
+        }
+        _ => false,
+    }
 }
 
 /// Returns the type of a metric and what it measures, without the target.

@@ -116,10 +116,11 @@ fn elements_of_atomic_lists_all_show() {
 
 #[test]
 fn omitted_values_count_as_present() {
-    let desired = json!({"annotations": {}, "args": [], "readOnly": false, "clusterIP": "", "rollingUpdate": null});
+    let desired = json!({"annotations": {}, "args": [], "readOnly": false, "chapAuthSession": false, "clusterIP": "",
+        "rollingUpdate": null});
     check(desired.clone(), json!({}), desired);
     check(
-        json!({"automountServiceAccountToken": false, "emptyDir": {}}),
+        json!({"automountServiceAccountToken": false, "emptyDir": {}, "namespaceSelector": {}}),
         json!({}),
         json!({}),
     );
@@ -157,13 +158,13 @@ fn a_change_names_field_values_and_author() {
     assert_eq!(
         changes(&desired, &live, "ours"),
         [
-            Change {
+            FieldChange {
                 field: field("[name=\"online\"].command"),
                 wanted: Some(json!(["feast", "serve"])),
                 live: Some(json!(["sh"])),
                 author: None,
             },
-            Change {
+            FieldChange {
                 field: field("[name=\"online\"].image"),
                 wanted: Some(json!("feast:1")),
                 live: Some(json!("hotfix:1")),
@@ -173,7 +174,7 @@ fn a_change_names_field_values_and_author() {
                     time: Some("2026-11-24T04:00:00Z".to_owned()),
                 }),
             },
-            Change {
+            FieldChange {
                 field: field("[name=\"offline\"]"),
                 wanted: Some(json!({"name": "offline", "image": "feast:1"})),
                 live: None,
@@ -215,6 +216,60 @@ fn objects_in_atomic_lists_are_compared_field_by_field() {
     assert_eq!(
         lines(&desired, &[metric("memory", 70), metric("disk", 70)]),
         [".spec.metrics by kubectl-edit"]
+    );
+}
+
+#[test]
+fn every_change_of_a_rule_of_a_network_policy_shows() {
+    let desired = |ports: Json| {
+        json!({"from": [{"podSelector": {"matchLabels": {"a": "b"}}}, {"namespaceSelector": {}}],
+            "ports": ports})
+    };
+    let port = json!({"port": 6566, "protocol": "TCP"});
+    let rule = desired(json!([port]));
+    let mut other_namespaces = rule.clone();
+    other_namespaces["from"][0]["namespaceSelector"] = json!({});
+    let mut other_label = rule.clone();
+    other_label["from"][0]["podSelector"]["matchLabels"]["c"] = json!("d");
+    let mut no_selector = rule.clone();
+    no_selector["from"][1] = json!({});
+    for (live, expected) in [
+        (rule.clone(), &[""; 0][..]),
+        (
+            desired(json!([port, {"port": 22, "protocol": "TCP"}])),
+            &[".spec.ingress[0].ports by kubectl-edit"],
+        ),
+        (
+            desired(json!([{"port": 6566, "endPort": 65535, "protocol": "TCP"}])),
+            &[".spec.ingress by kubectl-edit"],
+        ),
+        (other_namespaces, &[".spec.ingress by kubectl-edit"]),
+        (other_label, &[".spec.ingress by kubectl-edit"]),
+        (
+            no_selector,
+            &[".spec.ingress[0].from[1].namespaceSelector by kubectl-edit"],
+        ),
+    ] {
+        let rules = json!({"spec": {"ingress": [rule]}});
+        let projected = json!({"spec": {"ingress": [live]}});
+        let mut object = projected.clone();
+        object["metadata"] = json!({"managedFields": [
+            {"manager": "kubectl-edit", "operation": "Update", "fieldsV1": {"f:spec": {"f:ingress": {}}}}]});
+        let changes = changes(&rules, &object, "ours");
+        let lines: Vec<String> = (changes.iter())
+            .map(|change| {
+                let author = change.author.as_ref().unwrap();
+                format!("{} by {}", change.field, author.manager)
+            })
+            .collect();
+        assert_eq!(lines, expected);
+        assert_eq!(project(&rules, &object), projected);
+    }
+    let without_protocol = json!({"spec": {"egress": [{"ports": [{"port": "https"}]}]}});
+    check(
+        without_protocol.clone(),
+        json!({"spec": {"egress": [{"ports": [{"port": "https", "protocol": "TCP"}]}]}}),
+        without_protocol,
     );
 }
 

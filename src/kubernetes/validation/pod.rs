@@ -174,7 +174,7 @@ pub fn resource_claims(claims: &[PodResourceClaim]) -> Vec<Violation> {
                 resource_claim_template_name.is_some(),
             ),
         ];
-        let hint = "A claim either exists or is created from a template.";
+        let hint = "A resource claim either exists or is created from a template.";
         let path = Path::root().index(index);
         violations.extend(exactly_one(&path, &sources, hint));
         violations.extend(dns_label(path.attribute("name"), name));

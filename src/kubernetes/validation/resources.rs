@@ -128,8 +128,9 @@ fn claims(claims: &[ResourceClaim]) -> Vec<Violation> {
             violations.push(Violation::new(
                 path,
                 reads,
-                format!("Duplicate claim {name:?}"),
-                "Each claim can be listed only once, or several times with different requests. Remove one of them.",
+                format!("Duplicate resource claim {name:?}"),
+                "Each resource claim can be listed only once, or several times with different requests. Remove one of \
+                 them.",
             ));
         }
     }
@@ -319,7 +320,7 @@ mod tests {
             json!({"claims": [{"name": "a", "request": "X"}, {"name": "a"}]}),
             &[
                 ("claims[0].request", "\"X\" is not a valid name"),
-                ("claims[1]", "Duplicate claim \"a\""),
+                ("claims[1]", "Duplicate resource claim \"a\""),
             ],
         );
     }

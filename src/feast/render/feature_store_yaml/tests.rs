@@ -121,6 +121,38 @@ fn oidc_properties_are_keys_or_a_mapping() {
 }
 
 #[test]
+fn credentials_of_an_oidc_client_are_complete() {
+    let missing = |keys: &[(&str, &str)]| {
+        let oidc = json!({"secretRef": {"name": "idp"}, "issuerUrl": "https://idp"});
+        let resolved = resolve(
+            json!({"authz": {"oidc": oidc}}),
+            &[(Kind::Secret, "idp", keys)],
+        );
+        let error = resolved.err().unwrap_or_default().join("\n");
+        let rest = error.split_once(", but no ").map(|(_, rest)| rest);
+        let missing = rest.and_then(|rest| rest.split_once(". "));
+        missing.map(|(missing, _)| missing.to_owned())
+    };
+    let (id, secret) = (("client_id", "x"), ("client_secret", "${SECRET}"));
+    let (user, password) = (("username", "u"), ("password", "p"));
+    for (keys, expected) in [
+        (&[id][..], None),
+        (&[id, secret], None),
+        (&[id, secret, user, password], None),
+        (&[secret], Some("`client_id`")),
+        (&[id, ("client_secret", "")], Some("`client_secret`")),
+        (&[id, user, password], Some("`client_secret`")),
+        (&[id, secret, user], Some("`password`")),
+        (
+            &[user],
+            Some("`client_id` and `client_secret` and `password`"),
+        ),
+    ] {
+        assert_eq!(missing(keys).as_deref(), expected, "{keys:?}");
+    }
+}
+
+#[test]
 fn the_batch_engine_comes_from_the_config_map() {
     let engine = |spark: Json, text: &str| {
         let engine = json!({"configMapRef": {"name": "e"}, "sparkApplication": spark});

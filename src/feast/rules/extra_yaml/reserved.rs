@@ -242,8 +242,22 @@ pub const DATABASES: [&[Reserved]; 3] = [
             "online_stores",
             "services.online_store.persistence.store.secret_ref",
         ),
+        (
+            "online_store",
+            "uri",
+            "services.online_store.persistence.store.secret_ref",
+        ),
+        (
+            "online_store",
+            "location",
+            "services.online_store.persistence.store.secret_ref",
+        ),
     ],
-    &[],
+    &[(
+        "offline_store",
+        "offline_stores",
+        "services.offline_store.persistence.store.secret_ref",
+    )],
 ];
 
 /// Settings of clients alone.

@@ -2,7 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::feast::config::FeatureStore;
 use crate::feast::rules::testing::{rejects, rejects_store, warns_store};
+use crate::feast::spec::{Defaults, Store};
 
 fn directory(rule: &str, directory: Json, expected: &[(&str, &str)]) {
     let store = json!({"name": "demo", "feastProject": "p", "feastProjectDir": directory});
@@ -71,7 +73,10 @@ fn arguments_of_git() {
                 "\"--upload-pack=x\" would be parsed as an option of git",
             ),
             ("ref", "\"-f\" would be parsed as an option of git"),
-            ("feature_repo_path", "\"a\\nb\" has more than one line"),
+            (
+                "feature_repo_path",
+                "`feature_repo_path` has more than one line",
+            ),
         ],
     );
     for uri in ["az://b/repo", "s3://b/repo", "file:///repo"] {
@@ -99,8 +104,8 @@ fn arguments_of_git() {
         );
     }
     git(
-        json!({"url": "u", "configs": {"a.b": "v\nw"}}),
-        &[("configs[\"a.b\"]", "\"v\\nw\" has more than one line")],
+        json!({"url": "u", "configs": {"a.b": "hunter2\n"}}),
+        &[("configs[\"a.b\"]", "The setting has more than one line")],
     );
 }
 
@@ -127,8 +132,8 @@ fn rejects_an_ssh_key_without_an_ssh_url() {
         "/srv/features",
         "./a:b",
     ] {
-        let summary = format!("`ssh` requires an SSH URL, and {url:?} is not one");
-        git(url, json!({}), &[("feast_project_dir.git.ssh", &summary)]);
+        let summary = "`ssh` requires an SSH URL, and `url` is not one";
+        git(url, json!({}), &[("feast_project_dir.git.ssh", summary)]);
         git(
             url,
             json!({"URL.ssh://git@github.com/.insteadOf": "https://github.com/"}),
@@ -204,12 +209,18 @@ fn feast_apply() {
         services["registry"] = json!({"local": database("sql")});
         services
     };
-    rejects("feast-apply", outside(json!({"feastApply": "job"})), &[]);
-    rejects("feast-apply", json!({"runFeastApplyOnInit": true}), &[]);
+    let rejects = |services: Json, expected: &[(&str, &str)]| {
+        let store = json!({"name": "demo", "feastProject": "demo", "services": services});
+        let store: FeatureStore = serde_json::from_value(store).unwrap();
+        let reaches_data = Store::new(&store, &Defaults::default()).jobs_reach_data();
+        assert_eq!(super::in_the_pods(&store).is_empty(), reaches_data);
+        rejects("feast-apply", services, expected);
+    };
+    rejects(outside(json!({"feastApply": "job"})), &[]);
+    rejects(json!({"runFeastApplyOnInit": true}), &[]);
     let off = json!({"feastApply": "job", "onlineStore": {"disabled": true}, "registry": {"remote": {"hostname": "r"}}});
-    rejects("feast-apply", off, &[]);
+    rejects(off, &[]);
     rejects(
-        "feast-apply",
         json!({"feastApply": "none", "runFeastApplyOnInit": false}),
         &[(
             at,
@@ -217,7 +228,6 @@ fn feast_apply() {
         )],
     );
     rejects(
-        "feast-apply",
         json!({"feastApply": "init_container", "disableInitContainers": true}),
         &[(
             at,
@@ -225,7 +235,6 @@ fn feast_apply() {
         )],
     );
     rejects(
-        "feast-apply",
         json!({"feastApply": "job"}),
         &[
             (
@@ -242,11 +251,21 @@ fn feast_apply() {
     claimed["offlineStore"] =
         json!({"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}});
     rejects(
-        "feast-apply",
         claimed,
         &[(
             at,
-            "The `feast apply` Job cannot use the claim of the offline store in the pods",
+            "The `feast apply` Job cannot use the PVC of the offline store in the pods",
         )],
     );
+    let mut class = outside(json!({"feastApply": "job"}));
+    class["onlineStore"] = database("ours.OurOnlineStore");
+    rejects(
+        class.clone(),
+        &[(
+            at,
+            "The `feast apply` Job cannot use the online store in the pods",
+        )],
+    );
+    class["onlineStore"]["persistence"]["store"]["shared"] = json!(true);
+    rejects(class, &[]);
 }

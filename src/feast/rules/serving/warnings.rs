@@ -65,8 +65,8 @@ pub(in crate::feast::rules) fn mysql_connection(store: &FeatureStore) -> Vec<Vio
         ],
         "The online server does not recover after a restart of MySQL",
         "Each worker keeps its first connection to MySQL until it is replaced, and `max_requests = 0` disables that. \
-         After a restart of MySQL, every request fails until the pods restart. Remove `max_requests`, or set a small \
-         number.",
+         After a restart of MySQL, every request fails until the pods are replaced. Remove `max_requests`, or set a \
+         small number.",
     )]
 }
 

@@ -273,25 +273,53 @@ fn several_pods_require_a_database() {
     assert_eq!(
         messages(json!({"replicas": 2}), json!("init_container")),
         both(
-            "describes a file (SQLite, Milvus Lite), and each of several pods would have its own file. Set the address \
-             of a database, or run a single pod"
+            "describes a file (such as SQLite), and each of several pods would have its own file. Set the address of a \
+             database, or run a single pod"
         )
     );
     assert_eq!(
         messages(json!({"replicas": 1}), Json::Null),
         both(
-            "describes a file (SQLite, Milvus Lite), and the `feast apply` Job would have its own file. Set the \
-             address of a database, or set `services.feast_apply = \"init_container\"`"
+            "describes a file (such as SQLite), and the `feast apply` Job would have its own file. Set the address of \
+             a database, or set `services.feast_apply = \"init_container\"`"
         )
     );
 }
 
 #[test]
-fn several_lineage_servers_require_a_database() {
-    let messages = |replicas: i32, own: bool| {
+fn the_secret_tells_whether_a_database_is_a_file() {
+    let has_file = |sql: &str| {
+        let services = json!({
+            "feastApply": "init_container",
+            "onlineStore": database("postgres"),
+            "registry": {"local": database("sql")},
+        });
+        let store = json!({"name": "demo", "feastProject": "demo", "services": services});
+        let store = serde_json::from_value(store).unwrap();
+        let rendered = render(&Store::new(&store, &Defaults::default()));
+        let contents = [("postgres", "host: h"), ("sql", sql)].map(|(key, text)| {
+            let values = BTreeMap::from([(key.to_owned(), text.to_owned())]);
+            (Source::secret("s", key), values)
+        });
+        let resolved = rendered.clone().resolve_secrets(&Secrets {
+            contents: &Contents::from(contents),
+            hash_key: b"key",
+            configuration: "{}",
+        });
+        let manifests = resolved.unwrap().manifests;
+        let secret = &manifests[&Key::new(Kind::Secret, "feast-demo")];
+        store_secret::has_file(secret, &rendered)
+    };
+    assert!(has_file("path: sqlite:////feast-data/r.db"));
+    assert!(!has_file("path: postgresql://h/db"));
+}
+
+#[test]
+fn a_lineage_server_requires_a_database() {
+    let messages = |server: Json, own: bool| {
         let consumer = json!({
             "enabled": true,
-            "lineageServer": {"replicas": replicas},
+            "lineageServer": server,
             "connectionStringSecretRef": own.then(|| json!({"name": "s"})),
         });
         let services = json!({
@@ -305,21 +333,31 @@ fn several_lineage_servers_require_a_database() {
             ("sql", "path: sqlite:////hunter2.db"),
             ("connection_string", "sqlite:////hunter2.db\n"),
         ];
-        let messages = messages(settings, &secrets);
-        messages
-            .into_iter()
-            .map(|(path, _)| path)
-            .collect::<Vec<_>>()
+        messages(settings, &secrets)
     };
-    assert_eq!(messages(1, true), [""; 0]);
-    assert_eq!(
-        messages(2, true),
-        ["openlineage.consumer.connection_string_secret_ref"]
+    let problem = |path: &str, key: &str| {
+        [(
+            path.to_owned(),
+            format!(
+                "key {key:?} of Secret \"s\" describes a file (such as SQLite), and the lineage server has its own pod, \
+                 which would have its own file. Set the address of a database, or remove \
+                 `openlineage.consumer.lineage_server`"
+            ),
+        )]
+    };
+    let own = problem(
+        "openlineage.consumer.connection_string_secret_ref",
+        "connection_string",
     );
-    assert_eq!(
-        messages(2, false),
-        ["services.registry.local.persistence.store.secret_ref"]
+    let registry = problem(
+        "services.registry.local.persistence.store.secret_ref",
+        "sql",
     );
+    assert_eq!(messages(Json::Null, true), []);
+    for server in [json!({}), json!({"replicas": 2})] {
+        assert_eq!(messages(server.clone(), true), own);
+        assert_eq!(messages(server, false), registry);
+    }
 }
 
 #[test]
