@@ -30,6 +30,7 @@ mod keda;
 mod read_cache;
 mod request;
 mod resource;
+mod single_flight;
 mod task;
 mod warnings;
 mod watch;
@@ -38,7 +39,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 pub use connection::{Connection, Server};
 pub use error::{Error, Reason, Target, Verb};
@@ -48,6 +49,7 @@ pub use warnings::{WarningTexts, Warnings};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::kubernetes::{Key, Kind};
 use connection::{ConnectionError, Origin};
+use single_flight::SingleFlight;
 
 /// Identifies a feature store.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,11 +70,11 @@ fn provider_selector() -> String {
     format!("{MANAGED_BY_LABEL}={MANAGED_BY}")
 }
 
-/// The treatment of PersistentVolumeClaims that are no longer desired.
+/// The treatment of PersistentVolumeClaims that are no longer desired. One that is not named here is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PvcPolicy {
-    /// True to delete them with their data, false to keep them.
-    pub delete: bool,
+    /// Names of PersistentVolumeClaims that are deleted with their data.
+    pub deletable: BTreeSet<String>,
     /// Names of PersistentVolumeClaims that the feature store references and does not own. They are neither deleted nor
     /// reported as kept, even if an earlier configuration created them.
     pub used: BTreeSet<String>,
@@ -84,7 +86,7 @@ impl PvcPolicy {
     }
 
     fn retains(&self, key: &Key) -> bool {
-        key.kind == Kind::PersistentVolumeClaim && !self.delete
+        key.kind == Kind::PersistentVolumeClaim && !self.deletable.contains(&key.name)
     }
 }
 
@@ -117,7 +119,7 @@ pub struct Cluster {
 struct Inner {
     endpoint: connection::Endpoint,
     /// Created by the first request, because its creation can run an `exec` credential plugin.
-    client: OnceCell<kube::Client>,
+    client: SingleFlight<kube::Client, Reason>,
     server: Arc<Server>,
     options: Options,
     /// True if the API server has responded before. Until then, a refused connection more likely means a wrong address
@@ -125,7 +127,7 @@ struct Inner {
     reached: AtomicBool,
     /// Held by the request that opens the connection.
     opening: Mutex<()>,
-    /// The feature stores that this process has begun to create. Cached names can be older than their objects.
+    /// See [`Cluster::created`].
     created: std::sync::Mutex<BTreeSet<StoreName>>,
     /// Reads that feature stores share.
     read_cache: read_cache::ReadCache,
@@ -136,7 +138,9 @@ struct Inner {
     /// The UID of the only permitted cluster ([`guard`]); `None` permits all.
     expected_uid: Option<String>,
     /// Set once the cluster is known to be that cluster.
-    verified: OnceCell<()>,
+    verified: SingleFlight<(), Error>,
+    /// The answer of [`Cluster::is_openshift`].
+    is_openshift: SingleFlight<bool, ()>,
     /// The clock of the API server.
     clock: clock::Clock,
     known_warnings: warnings::KnownWarnings,
@@ -154,7 +158,7 @@ impl Cluster {
             inner: Arc::new(Inner {
                 server: Arc::new(Server::from(&endpoint)),
                 endpoint,
-                client: OnceCell::new(),
+                client: SingleFlight::default(),
                 options,
                 reached: AtomicBool::new(false),
                 opening: Mutex::new(()),
@@ -163,7 +167,8 @@ impl Cluster {
                 reviews: preflight::permissions::Reviews::default(),
                 deletions: watch::DeletionWatches::default(),
                 expected_uid: connection.expected_cluster_uid.clone(),
-                verified: OnceCell::new(),
+                verified: SingleFlight::default(),
+                is_openshift: SingleFlight::default(),
                 clock: clock::Clock::default(),
                 known_warnings: warnings::KnownWarnings::default(),
             }),

@@ -51,6 +51,7 @@ mod job;
 mod object;
 mod prune;
 mod reclaim;
+mod replace;
 mod take_over;
 mod undo;
 mod write_owner;
@@ -77,16 +78,12 @@ use super::error::{Error, LabelledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
-use super::watch::Unfinished;
 use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::Objects;
 use crate::feast::secrets::resolve::Resolved;
-use crate::kubernetes::diff::{Change, is_applied};
+use crate::kubernetes::diff::{FieldChange, is_applied};
 use crate::kubernetes::kind::{Key, Kind, Tier};
-
-/// The time for the deletion of an object whose name is needed again.
-const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The time after which the webhook of KEDA no longer has a deleted autoscaler in its cache.
 const WEBHOOK_CACHE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,6 +107,8 @@ pub struct DesiredState<'a> {
     /// If true, reverts fields that others have changed by an update, where they still have the value in
     /// `prior`, so that the user has seen the change.
     pub repair_drift: bool,
+    /// The end of the time for the deletion of objects that are created again, which have at least a minute.
+    pub deadline: Instant,
     /// The wait for the Job that prepares the rollout; `None` only starts the Job.
     pub wait_for_job: Option<Wait<'a>>,
 }
@@ -153,7 +152,7 @@ pub struct Outcome {
     pub kept: Vec<Key>,
     /// The fields in which the answers of the API server differ from what was applied: a desired field with another
     /// value, and a field that is no longer desired (`wanted` is `None`) and that another manager owns.
-    pub unsettled: BTreeMap<Key, Vec<Change>>,
+    pub unsettled: BTreeMap<Key, Vec<FieldChange>>,
     /// Empty if the feature store has the desired state.
     pub errors: Vec<Error>,
 }
@@ -232,6 +231,7 @@ impl Cluster {
         };
         applier.take_over().await;
         if is_create {
+            self.created().insert(store.clone());
             applier.apply_before_deployment().await;
         } else {
             applier.request_issued().await;
@@ -289,6 +289,13 @@ pub(super) fn owner(live: &Json) -> LabelledOwner {
         store,
         manager: labels[MANAGED_BY_LABEL].as_str().map(str::to_owned),
     }
+}
+
+/// Returns whether the API server refuses the object because it is a binding whose role does not exist. An account
+/// without the verb `bind` can write a binding only if it has the permissions of the role, which must exist for that.
+fn lacks_role(key: &Key, reason: &Reason) -> bool {
+    matches!(key.kind, Kind::RoleBinding | Kind::ClusterRoleBinding)
+        && matches!(reason, Reason::Rejected { code: 404, .. })
 }
 
 fn is_autoscaler(key: &Key) -> bool {
@@ -359,26 +366,44 @@ impl Applier<'_> {
         }
     }
 
-    /// Applies the selected objects in parallel. A failure does not stop the others.
+    /// Applies the selected objects in parallel. A failure does not stop the others. A binding that the API server has
+    /// refused because its role did not exist yet is applied again after the others.
     async fn apply_matching(&mut self, selected: impl Fn(&Key) -> bool) {
         if !self.ok_so_far() {
             return;
         }
-        let applier = &*self;
-        let manifests = (self.desired.objects.manifests.iter()).filter(|(key, _)| selected(key));
-        let applied = join_all(manifests.map(|(key, manifest)| async move {
-            let live = applier.outcome.exists.get(key);
-            (key, applier.apply_object(key, manifest, live).await)
-        }))
-        .await;
-        for (key, result) in applied {
+        let manifests = &self.desired.objects.manifests;
+        let selected = manifests.iter().filter(|(key, _)| selected(key)).collect();
+        let mut early = Vec::new();
+        for (key, result) in self.apply_all(selected).await {
             match result {
-                Ok(written) => {
-                    self.note_write(key, written);
-                    self.note_differences(key);
-                }
-                Err(error) => self.note_failure(key, error),
+                Err(error) if lacks_role(key, &error.reason) => early.push((key, &manifests[key])),
+                result => self.note_result(key, result),
             }
+        }
+        for (key, result) in self.apply_all(early).await {
+            self.note_result(key, result);
+        }
+    }
+
+    async fn apply_all<'k>(
+        &self,
+        manifests: Vec<(&'k Key, &'k Json)>,
+    ) -> Vec<(&'k Key, Result<Written, Error>)> {
+        let applied = manifests.into_iter().map(|(key, manifest)| async move {
+            let live = self.outcome.exists.get(key);
+            (key, self.apply_object(key, manifest, live).await)
+        });
+        join_all(applied).await
+    }
+
+    fn note_result(&mut self, key: &Key, result: Result<Written, Error>) {
+        match result {
+            Ok(written) => {
+                self.note_write(key, written);
+                self.note_differences(key);
+            }
+            Err(error) => self.note_failure(key, error),
         }
     }
 
@@ -445,25 +470,6 @@ impl Applier<'_> {
         }
     }
 
-    /// Deletes a live object that cannot become the desired one, and waits for a deletion in progress. Returns whether
-    /// the object is gone.
-    async fn delete_for_replacement(
-        &self,
-        key: &Key,
-        body: &Json,
-        live: &Json,
-    ) -> Result<bool, Error> {
-        if !is_terminating(live) {
-            if immutable_change(body, self.desired.prior.get(key), live).is_none() {
-                return Ok(false);
-            }
-            let (cluster, store) = (self.cluster, self.desired.store);
-            cluster.delete_one(store, key, live, self.cancel).await?;
-        }
-        self.until_deleted(Verb::Apply, key, live).await?;
-        Ok(true)
-    }
-
     /// Changes an object that exists. An object that only the create has found is new to the outcome, changed or not.
     async fn update(&self, key: &Key, body: Json, live: Cow<'_, Json>) -> Result<Written, Error> {
         let live = self.writer.reclaim(key, &body, live).await?;
@@ -482,26 +488,6 @@ impl Applier<'_> {
         }
         let sent = self.writer.send_apply(key, body, live).await;
         sent.map(Written::Changed)
-    }
-
-    /// Waits until the object is gone. An error says what was being done.
-    async fn until_deleted(&self, verb: Verb, key: &Key, live: &Json) -> Result<(), Error> {
-        tracing::info!("waiting for the deletion of {key}");
-        let deadline = Instant::now() + DELETION_TIMEOUT;
-        let (cluster, store) = (self.cluster, self.desired.store);
-        let deleted = cluster.wait_deleted(store, key, live, deadline, self.cancel);
-        match deleted.await {
-            Ok(()) => Ok(()),
-            Err(Unfinished::Failed(error)) => Err(error),
-            Err(Unfinished::TimedOut { interruption }) => {
-                let stalled =
-                    cluster.stalled_deletion(store, key, live, DELETION_TIMEOUT, interruption);
-                match stalled.await {
-                    Some(reason) => Err(cluster.object_error(verb, store, key, reason)),
-                    None => Ok(()),
-                }
-            }
-        }
     }
 }
 

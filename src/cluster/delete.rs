@@ -81,10 +81,11 @@ impl Cluster {
             if pvc_policy.is_external(&key) {
                 continue;
             }
-            if pvc_policy.retains(&key) {
-                deletion.kept.push(key);
-            } else {
-                deletion.remaining.insert(key, live);
+            match pvc_policy.retains(&key) {
+                // Its deletion was requested before.
+                true if is_terminating(&live) => {}
+                true => deletion.kept.push(key),
+                false => drop(deletion.remaining.insert(key, live)),
             }
         }
         let lineage = Key::new(Kind::Deployment, names::lineage(&store.name));
@@ -571,7 +572,7 @@ mod tests {
     #[tokio::test]
     async fn repeated_conflicts_are_an_error_about_the_object() {
         let (answer, methods) = deleted([]).await;
-        let reason = "it was changed by somebody else at the same time: busy";
+        let reason = "another client changed it at the same time: busy";
         assert_eq!(
             answer,
             Err(format!("delete Service/feast-x-online: {reason}"))

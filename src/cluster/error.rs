@@ -242,7 +242,8 @@ impl fmt::Display for FieldConflict {
             write!(f, " at {time}")?;
         }
         if let Some(Values { wanted, live }) = &self.values {
-            write!(f, ", to {}; wanted is {}", short(live), short(wanted))?;
+            let (live, wanted) = (short(live), short(wanted));
+            write!(f, " to {live}; the configured value is {wanted}")?;
         }
         Ok(())
     }
@@ -348,7 +349,7 @@ pub enum Reason {
     #[error("these fields were changed after the plan was made:{}", lines(.0))]
     ChangedSincePlan(Vec<FieldConflict>),
 
-    #[error("it was changed by somebody else at the same time: {message}")]
+    #[error("another client changed it at the same time: {message}")]
     Stale { message: String },
 
     /// The feature store's Secret has another owner than when it was read.
@@ -405,6 +406,8 @@ pub enum Reason {
     #[error("the rollout failed: {message}{}", paragraphs(.issues))]
     RolloutFailed {
         message: String,
+        /// The number of available pods, previous and new ones.
+        available: i32,
         issues: Vec<PodIssue>,
     },
 
@@ -439,7 +442,7 @@ pub enum Reason {
     )]
     WrongCluster { expected: String, found: String },
 
-    #[error("the operation was cancelled")]
+    #[error("the operation was canceled")]
     Cancelled,
 }
 
@@ -451,12 +454,14 @@ impl Reason {
     }
 }
 
-impl From<ConnectionError> for Reason {
-    fn from(error: ConnectionError) -> Self {
-        match error {
-            ConnectionError::Task(error) => error.into(),
-            error if error.is_about_credentials() => Self::Credentials(Arc::new(error)),
-            error => Self::Connection(Arc::new(error)),
+impl From<Arc<ConnectionError>> for Reason {
+    fn from(error: Arc<ConnectionError>) -> Self {
+        if let ConnectionError::Task(error) = &*error {
+            return error.clone().into();
+        }
+        match error.is_about_credentials() {
+            true => Self::Credentials(error),
+            false => Self::Connection(error),
         }
     }
 }

@@ -18,9 +18,12 @@ impl Cluster {
         let Some(expected) = &self.inner.expected_uid else {
             return Ok(());
         };
-        let verified = self.inner.verified.get_or_try_init(|| async {
+        let error = |reason| self.error(Verb::Get, NAMESPACES, "", Some(NAMESPACE), reason);
+        let verified = self.inner.verified.get_or_create(|| async {
             let request = Request::get(NAMESPACES, "", NAMESPACE);
-            let namespace: Json = self.send_unverified(request, cancel).await?;
+            // The result is for all callers, so that the cancellation of one does not end it.
+            let namespace: Json =
+                (self.send_unverified(request, &CancellationToken::new())).await?;
             let found = namespace["metadata"]["uid"].as_str().unwrap_or_default();
             if found.eq_ignore_ascii_case(expected) {
                 return Ok(());
@@ -29,8 +32,12 @@ impl Cluster {
                 expected: expected.clone(),
                 found: found.to_owned(),
             };
-            Err(self.error(Verb::Get, NAMESPACES, "", Some(NAMESPACE), reason))
+            Err(error(reason))
         });
-        verified.await.copied()
+        tokio::select! {
+            biased;
+            verified = verified => verified.copied(),
+            () = cancel.cancelled() => Err(error(Reason::Cancelled)),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::field_managers::{OwnManagers, beyond};
-use crate::kubernetes::diff::Change;
+use crate::kubernetes::diff::FieldChange;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::kind::Kind;
 use crate::kubernetes::managed_fields::{Author, ManagedFields};
@@ -13,11 +13,11 @@ use crate::kubernetes::managed_fields::{Author, ManagedFields};
 ///
 /// The content of the feature store's Secret is left out, since a state does not have it, and so is a replica count
 /// that the provider owns only until somebody else sets one.
-pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec<Change> {
+pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec<FieldChange> {
     let managed = ManagedFields::of(live);
     let own = OwnManagers::of(kind, live, &managed, manager, Some(manifest));
     let replicas = FieldPath::of(&["spec", "replicas"]);
-    let mut leftovers: Vec<Change> = Vec::new();
+    let mut leftovers: Vec<FieldChange> = Vec::new();
     for entry in managed.iter().filter(|entry| own.contains(entry)) {
         for (field, fields) in beyond(kind, entry.fields(), manifest) {
             let is_released = own.is_of_replicas(entry) && field == replicas;
@@ -26,7 +26,7 @@ pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec
                 && !is_released
                 && !is_listed
             {
-                leftovers.push(Change {
+                leftovers.push(FieldChange {
                     wanted: None,
                     live: Some(fields.extract(value)),
                     field,

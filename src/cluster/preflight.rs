@@ -1,4 +1,4 @@
-//! Questions to the API server about what an apply would meet. Nothing is written.
+//! Checks of what the API server would refuse in an apply. Nothing is written.
 //!
 //! - [`permissions`]: the permissions that the account lacks.
 //! - [`pods`]: whether the namespace admits the pods of the objects.

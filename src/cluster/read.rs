@@ -1,7 +1,7 @@
 //! Reads the live objects of a feature store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
@@ -105,18 +105,18 @@ impl Cluster {
         creates: bool,
         cancel: &CancellationToken,
     ) -> Result<BTreeMap<Key, Json>, Error> {
-        let first = creates && self.begin_create(store);
+        let first = creates && !self.created().contains(store);
         if first && self.is_vacant(store, keys, cancel).await? {
             return Ok(BTreeMap::new());
         }
         self.read(store, keys, cancel).await
     }
 
-    /// Returns whether this process creates the feature store for the first time. Later, cached names can be older than
-    /// the objects that it has written itself.
-    fn begin_create(&self, store: &StoreName) -> bool {
+    /// Returns the feature stores that this process has begun to create. Cached names can be older than the objects
+    /// that it has written itself.
+    pub(super) fn created(&self) -> MutexGuard<'_, BTreeSet<StoreName>> {
         let created = self.inner.created.lock();
-        (created.unwrap_or_else(PoisonError::into_inner)).insert(store.clone())
+        created.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether no object has one of these keys, and no other object of their kinds belongs to the feature
@@ -299,12 +299,16 @@ pub(super) fn elements(kind: Kind, answer: Json) -> Vec<(Key, Json)> {
     };
     let elements = items.into_iter().filter_map(|mut item| {
         let name = item["metadata"]["name"].as_str()?.to_owned();
-        // The elements of a list have neither.
-        item["apiVersion"] = Json::from(kind.api_version());
-        item["kind"] = Json::from(kind.as_str());
+        add_type(kind, &mut item);
         Some((Key::new(kind, name), item))
     });
     elements.collect()
+}
+
+/// Adds the fields that the elements of a list do not have.
+pub(super) fn add_type(kind: Kind, element: &mut Json) {
+    element["apiVersion"] = Json::from(kind.api_version());
+    element["kind"] = Json::from(kind.as_str());
 }
 
 #[cfg(test)]
@@ -314,6 +318,28 @@ mod tests {
     use super::*;
     use crate::cluster::error::Reason;
     use crate::cluster::fake_api::{self, Reply};
+
+    #[tokio::test]
+    async fn cached_names_suffice_until_the_first_write() {
+        let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |_| {
+            sender.send(()).unwrap();
+            Reply::Answer(200, json!({"items": []}))
+        });
+        let cluster = cluster.await;
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+        let keys = BTreeSet::from([Key::new(Kind::Secret, "feast-x")]);
+        for _ in 0..2 {
+            let live = cluster.read_before_apply(&store, &keys, true, &cancel);
+            assert_eq!(live.await.unwrap(), BTreeMap::new());
+        }
+        receiver.try_recv().unwrap();
+        assert!(receiver.try_recv().is_err());
+        cluster.created().insert(store.clone());
+        let live = cluster.read_before_apply(&store, &keys, true, &cancel);
+        live.await.unwrap();
+        assert!(receiver.len() >= namespaced_kinds().count());
+    }
 
     #[tokio::test]
     async fn malformed_pods_are_an_error() {

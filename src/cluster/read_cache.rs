@@ -36,6 +36,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Verb};
+use super::read::add_type;
 use super::request::{ACCEPT_METADATA, Answer, List, MetadataItem, Request};
 use super::resource::Resource;
 use super::{Cluster, provider_selector, task};
@@ -159,6 +160,8 @@ struct Metadata {
     labels: BTreeMap<String, String>,
     #[serde(default)]
     owner_references: Vec<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_timestamp: Option<String>,
 }
 
 impl ReadCache {
@@ -196,9 +199,7 @@ impl Cluster {
         Ok(ours
             .filter_map(|(name, text)| {
                 let mut object: Json = serde_json::from_str(text.get()).ok()?;
-                // The elements of a list have neither.
-                object["apiVersion"] = Json::from(kind.api_version());
-                object["kind"] = Json::from(kind.as_str());
+                add_type(kind, &mut object);
                 Some((Key::new(kind, name), object))
             })
             .collect())
@@ -515,7 +516,8 @@ mod tests {
     #[test]
     fn metadata_is_reduced_to_what_a_deletion_needs() {
         let list = r#"{"items": [{"metadata": {"name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"},
-            "uid": "u", "managedFields": [{"manager": "m"}], "ownerReferences": [{"kind": "FeatureStore"}]}},
+            "uid": "u", "managedFields": [{"manager": "m"}], "ownerReferences": [{"kind": "FeatureStore"}],
+            "deletionTimestamp": "2026-01-01T00:00:00Z"}},
             {"metadata": {"name": "m", "uid": "v"}}]}"#;
         let list: MetadataList<Metadata> = serde_json::from_str(list).expect("a list");
         let metadata = serde_json::to_value(metadata_by_store(list)).expect("JSON");
@@ -523,7 +525,7 @@ mod tests {
             metadata,
             json!({"a": [{
                 "name": "n", "namespace": "s", "labels": {"feast.dev/name": "a"}, "uid": "u",
-                "ownerReferences": [{"kind": "FeatureStore"}],
+                "ownerReferences": [{"kind": "FeatureStore"}], "deletionTimestamp": "2026-01-01T00:00:00Z",
             }]})
         );
     }

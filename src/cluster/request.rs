@@ -1,6 +1,7 @@
 //! Sends requests to the API server, retries temporary failures, and returns JSON or an [`Error`] about the operation.
 //!
-//! Every request can be repeated: reads, server-side applies, patches with preconditions, and deletes by UID.
+//! Every request can be repeated: reads, server-side applies, patches that are idempotent or have a precondition, and
+//! deletes by UID.
 
 mod refusal;
 mod retries;
@@ -22,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Target, Verb};
 use super::resource::{NAMESPACES, Resource, escape};
-use super::{Cluster, ConnectionError, connection, task};
+use super::{Cluster, ConnectionError, connection};
 use crate::kubernetes::kind::Key;
 use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
 use retries::{Failure, RETRY_BUDGET, Retries, SHORT_RETRY_BUDGET};
@@ -223,15 +224,17 @@ impl<'a> Request<'a> {
 
 impl Cluster {
     pub(super) async fn client(&self) -> Result<&kube::Client, Reason> {
-        self.inner
-            .client
-            .get_or_try_init(|| async {
-                let endpoint = self.inner.endpoint.clone();
-                // The creation can run a program that prints credentials, and blocks.
-                let made = task::blocking(move || connection::client(endpoint)).await;
-                made.map_err(Reason::from)?.map_err(Reason::from)
-            })
-            .await
+        let created = self.inner.client.get_or_create(|| async {
+            let client = connection::client(self.inner.endpoint.clone());
+            client.await.map_err(Reason::from)
+        });
+        created.await
+    }
+
+    /// Waits until requests can be sent with valid credentials.
+    async fn ready(&self) -> Result<(), Reason> {
+        self.client().await?;
+        Ok(self.inner.endpoint.renew_credentials().await?)
     }
 
     pub(super) fn error(
@@ -295,13 +298,18 @@ impl Cluster {
             reason,
             maybe_done: maybe_done && request.writes(),
         };
-        let reached = self.inner.reached.load(Ordering::Relaxed);
-        let mut retries = Retries::begin(Instant::now(), reached);
+        let mut retries: Option<Retries> = None;
         let mut maybe_done = false;
         loop {
-            if cancel.is_cancelled() {
-                return Err(failed(Reason::Cancelled, maybe_done));
+            // A program that prints credentials can wait for a login, so that this takes any time.
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return Err(failed(Reason::Cancelled, maybe_done)),
+                ready = self.ready() => ready.map_err(|reason| failed(reason, maybe_done))?,
             }
+            let retries = retries.get_or_insert_with(|| {
+                Retries::begin(Instant::now(), self.inner.reached.load(Ordering::Relaxed))
+            });
             let attempt = tokio::time::timeout(RESPONSE_TIMEOUT, self.attempt(&request));
             let cancelled = async {
                 cancel.cancelled().await;

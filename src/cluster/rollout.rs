@@ -20,7 +20,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
 pub use diagnosis::{Observation, diagnose};
 pub use grace_period::GRACE;
-pub use job::job_progress;
+pub use job::{can_have_pods, job_progress};
 pub use pods::ready;
 pub use wait::{JobRole, Rollout, Wait};
 

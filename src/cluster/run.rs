@@ -21,7 +21,7 @@ use super::error::{Error, Reason, Verb};
 use super::report::Reporter;
 use super::request::Request;
 use super::resource::Resource;
-use super::rollout::{JobRole, Progress, Wait, job_progress};
+use super::rollout::{JobRole, Wait, can_have_pods};
 use super::watch::{Selection, Unfinished, last_observation};
 use super::{Cluster, StoreName, provider_selector};
 use crate::feast::names::{
@@ -69,7 +69,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// The Job was not created, has failed, or has not ended in time, or the operation was cancelled.
+    /// The Job was not created, has failed, or has not ended in time, or the operation was canceled.
     pub async fn run_job(
         &self,
         run: &JobRun<'_>,
@@ -205,7 +205,7 @@ impl Cluster {
         let Some(live) = self.get(&store.namespace, key, cancel).await? else {
             return Ok(true);
         };
-        if is_unfinished(&live) {
+        if can_have_pods(&live) {
             self.delete_one(store, key, &live, cancel).await?;
             return Ok(true);
         }
@@ -219,16 +219,7 @@ fn runs_apply(store: &StoreName, job: &Json) -> bool {
     let is = |label: &str, value: &str| labels[label] == value;
     let of_rollout = is(NAME_LABEL, &store.name) && is(SERVICE_TYPE_LABEL, APPLY_SERVICE_TYPE);
     let on_request = is(JOB_LABEL, &store.name) && is(COMMAND_LABEL, "apply");
-    (of_rollout || on_request) && is_unfinished(job)
-}
-
-/// Returns whether the Job can still have pods. A Job that is being deleted counts as long as it exists.
-fn is_unfinished(job: &Json) -> bool {
-    match job_progress(job) {
-        Progress::Waiting(_) => true,
-        Progress::Done => false,
-        Progress::Failed(_) => !job["metadata"]["deletionTimestamp"].is_null(),
-    }
+    (of_rollout || on_request) && can_have_pods(job)
 }
 
 #[cfg(test)]

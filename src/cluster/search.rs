@@ -87,8 +87,8 @@ impl Cluster {
                     .map(Metadata::store)
                     .collect();
                 if !found.is_empty() {
-                    let taken_over = taken_over.get_or_init(|| self.taken_over(search, cancel));
-                    let taken_over = taken_over.await;
+                    let taken_over = taken_over.get_or_try_init(|| self.taken_over(search, cancel));
+                    let taken_over = taken_over.await?;
                     found.retain(|store| !taken_over.contains(store));
                 }
                 Ok(found)
@@ -98,13 +98,20 @@ impl Cluster {
 
     /// Returns the feature stores of this provider with any labels. An import prefers their Secrets to the custom
     /// resources that can still exist. Returns none if the account cannot list Secrets.
-    async fn taken_over(&self, search: &Search, cancel: &CancellationToken) -> BTreeSet<StoreName> {
+    async fn taken_over(
+        &self,
+        search: &Search,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeSet<StoreName>, Error> {
         let search = Search {
             selector: None,
             ..search.clone()
         };
         let stores = self.provider_stores(&search, cancel);
-        stores.try_collect().await.unwrap_or_default()
+        match stores.try_collect().await {
+            Err(error) if error.is_forbidden() => Ok(BTreeSet::new()),
+            stores => stores,
+        }
     }
 
     /// Returns the metadata of the selected objects, page by page, of the first of these resources that the cluster
@@ -129,7 +136,7 @@ impl Cluster {
     }
 
     /// Returns whether the cluster has the API of a custom resource. True if the cluster does not say.
-    pub(super) async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
+    async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
         let discovered = self.send(Request::discovery(resource), cancel).await;
         !discovered.is_err_and(|error| error.is_not_found() || error.is_not_installed())
     }
@@ -366,6 +373,19 @@ mod tests {
         .await;
         assert_eq!(found.unwrap(), ["b"]);
         assert_eq!(requests, [CUSTOM_RESOURCES, SECRETS]);
+    }
+
+    #[tokio::test]
+    async fn only_a_missing_permission_hides_the_stores_that_were_taken_over() {
+        for (code, is_error) in [(403, false), (400, true)] {
+            let (found, _) = search(Of::Operator, move |request| match request {
+                CUSTOM_RESOURCES => page(&[custom_resource("a")], ""),
+                _ => status(code, "Refused"),
+            })
+            .await;
+            assert_eq!(found.is_err(), is_error, "{code}");
+            assert_eq!(found.unwrap_or_default().len(), usize::from(!is_error));
+        }
     }
 
     #[tokio::test]

@@ -5,9 +5,10 @@ mod deletions;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
-use kube::api::{Api, DynamicObject};
+use kube::api::{Api, DynamicObject, ListParams};
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value as Json;
@@ -15,13 +16,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
+use super::request::{List, Request};
 use super::resource::Resource;
 use super::{Cluster, ConnectionError};
 use crate::kubernetes::kind::Scope;
 
 pub(super) use deletions::DeletionWatches;
 
+/// The time for the read after a watch that was interrupted.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Selects objects of a kind.
+#[derive(Clone)]
 pub(super) enum Selection<'a> {
     Named(&'a str),
     Labelled(String),
@@ -30,7 +36,7 @@ pub(super) enum Selection<'a> {
 /// The end of a wait whose condition did not become true.
 pub(super) enum Unfinished {
     TimedOut {
-        /// The reason why the watch was interrupted at the end; `None` if it was not.
+        /// The reason why the objects could not be observed at the end; `None` if they were.
         interruption: Option<String>,
     },
     Failed(Error),
@@ -71,6 +77,31 @@ impl Cluster {
         }))
     }
 
+    /// Returns the selected objects at the end of a watch that was interrupted: it can have been resumed since then,
+    /// without an event. `None` if the API server does not answer.
+    pub(super) async fn read_interrupted(
+        &self,
+        resource: Resource,
+        namespace: &str,
+        selection: &Selection<'_>,
+        cancel: &CancellationToken,
+    ) -> Option<BTreeMap<String, Json>> {
+        let params = ListParams::default();
+        let params = match selection {
+            Selection::Named(name) => params.fields(&format!("metadata.name={name}")),
+            Selection::Labelled(labels) => params.labels(labels),
+        };
+        let request = Request::list(resource, namespace, params);
+        let list = self.send_for::<List<Json>>(request, cancel);
+        let list = tokio::time::timeout(READ_TIMEOUT, list).await.ok()?.ok()?;
+        let objects = list.items.unwrap_or_default().into_iter();
+        let named = objects.filter_map(|object| {
+            let name = object["metadata"]["name"].as_str()?.to_owned();
+            Some((name, object))
+        });
+        Some(named.collect())
+    }
+
     /// Watches the selected objects, and calls `check` with all of them after each change, until it returns a value.
     pub(super) async fn watch_until<T>(
         &self,
@@ -87,21 +118,30 @@ impl Cluster {
         };
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
-        let watched = self.watch(resource, namespace, selection).await;
+        let watched = self.watch(resource, namespace, selection.clone()).await;
         let mut watched = watched.map_err(fail)?;
         loop {
             tokio::select! {
                 changed = watched.changed() => changed.map_err(fail)?,
-                () = tokio::time::sleep_until(deadline) => {
-                    let interruption = watched.interruption;
-                    return Err(Unfinished::TimedOut { interruption });
-                }
+                () = tokio::time::sleep_until(deadline) => break,
                 () = cancel.cancelled() => return Err(fail(Reason::Cancelled)),
             }
             if let Some(value) = check(&watched.objects) {
                 return Ok(value);
             }
         }
+        let mut interruption = watched.interruption;
+        if interruption.is_some()
+            && let Some(objects) = self
+                .read_interrupted(resource, namespace, &selection, cancel)
+                .await
+        {
+            if let Some(value) = check(&objects) {
+                return Ok(value);
+            }
+            interruption = None;
+        }
+        Err(Unfinished::TimedOut { interruption })
     }
 }
 
@@ -134,6 +174,7 @@ pub(super) struct Watched<K, T> {
     pub objects: BTreeMap<String, T>,
     /// The objects of a list request in progress.
     listed: BTreeMap<String, T>,
+    /// The last interruption without a change since then.
     interruption: Option<String>,
 }
 
@@ -144,6 +185,8 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
         events: impl Stream<Item = Result<watcher::Event<K>, watcher::Error>> + Send + 'static,
         keep: fn(K) -> Option<(String, T)>,
     ) -> Self {
+        // The beginning of another list does not mean that it succeeds.
+        let events = events.try_filter(|event| ready(!matches!(event, watcher::Event::Init)));
         Self {
             plural,
             events: events.backoff(WatchBackoff::default()).boxed(),
@@ -154,7 +197,7 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
         }
     }
 
-    /// Returns why the watch is interrupted. While it is, `objects` can be out of date.
+    /// Returns why the watch was interrupted. From then on until the next change, `objects` can be out of date.
     pub fn interruption(&self) -> Option<&str> {
         self.interruption.as_deref()
     }
@@ -173,8 +216,8 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
         }
     }
 
-    /// Waits for one event, and returns its change, which `objects` does not have yet. Events without a change begin a
-    /// list, or interrupt the watch.
+    /// Waits for one event, and returns its change, which `objects` does not have yet. Events without a change are part
+    /// of a list, or interrupt the watch.
     ///
     /// # Errors
     ///
@@ -182,13 +225,15 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     async fn next_event(&mut self) -> Result<Option<Change<T>>, Reason> {
         let event = self.events.try_next().await;
         match &event {
-            // The beginning of another list does not mean that it succeeds.
             Ok(None | Some(watcher::Event::Init | watcher::Event::InitApply(_))) => {}
             Ok(Some(_)) => self.interruption = None,
-            Err(error) => self.interruption = Some(explain(error)),
+            Err(error) => {
+                self.interruption = Some(explain(error));
+                self.listed.clear();
+            }
         }
         match event {
-            Ok(Some(watcher::Event::Init)) => self.listed.clear(),
+            Ok(Some(watcher::Event::Init)) => {}
             Ok(Some(watcher::Event::InitApply(object))) => {
                 self.listed.extend((self.keep)(object));
             }
@@ -218,8 +263,8 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     }
 }
 
-/// The pauses before an interrupted watch is resumed. Those of kube grow to half a minute, which is too long for a user
-/// who waits.
+/// The pauses before an interrupted watch is resumed or a failed list is repeated. Those of kube grow to half a minute,
+/// which is too long for a user who waits.
 #[derive(Default)]
 struct WatchBackoff(u32);
 
@@ -281,5 +326,82 @@ fn permanent_failure(error: watcher::Error) -> Option<Reason> {
         401 => Some(Reason::Unauthorized { message }),
         403 => Some(Reason::Forbidden { message }),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use k8s_openapi::api::core::v1::Pod;
+    use serde_json::json;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::cluster::fake_api::{self, Reply};
+    use crate::kubernetes::kind::Kind;
+
+    /// Each list begins with an event, and fails.
+    #[tokio::test(start_paused = true)]
+    async fn pauses_between_failed_lists_grow() {
+        let mut begins = false;
+        let events = stream::repeat_with(move || {
+            begins = !begins;
+            match begins {
+                true => Ok(watcher::Event::<Pod>::Init),
+                false => Err(watcher::Error::NoResourceVersion),
+            }
+        });
+        let mut watched = Watched::new("pods", events, |pod| Some((pod.metadata.name?, ())));
+        let start = Instant::now();
+        for seconds in [0.0, 0.25, 0.75, 1.75, 3.75, 7.75, 11.75] {
+            assert!(watched.next_event().await.unwrap().is_none());
+            let elapsed = start.elapsed().as_secs_f64();
+            assert!((elapsed - seconds).abs() < 0.1, "{elapsed}, not {seconds}");
+        }
+    }
+
+    /// The watch fails once, and is resumed without an event.
+    #[tokio::test]
+    async fn a_resumed_watch_is_not_an_interruption() {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let mut requests = 0;
+        let cluster = fake_api::cluster(move |_| {
+            requests += 1;
+            match requests {
+                1 | 4 => {
+                    let items = json!([{"metadata": {"name": "x"}}]);
+                    let list = json!({"metadata": {"resourceVersion": "1"}, "items": items});
+                    Reply::Answer(200, list)
+                }
+                2 => Reply::Answer(
+                    503,
+                    json!({"kind": "Status", "status": "Failure", "code": 503}),
+                ),
+                _ => {
+                    sender.send(()).unwrap();
+                    Reply::Hang
+                }
+            }
+        });
+        let (cluster, cancel) = (cluster.await, CancellationToken::new());
+        let mut checks = 0;
+        let ended = cluster.watch_until(
+            Resource::from(Kind::Job),
+            "ns",
+            Selection::Labelled("a=b".to_owned()),
+            Instant::now() + Duration::from_secs(3600),
+            &cancel,
+            |objects| {
+                assert!(objects.contains_key("x"));
+                checks += 1;
+                None::<()>
+            },
+        );
+        let (ended, ()) = tokio::join!(ended, fake_api::time_passes(&mut receiver));
+        assert!(matches!(
+            ended,
+            Err(Unfinished::TimedOut { interruption: None })
+        ));
+        assert_eq!(checks, 2);
     }
 }

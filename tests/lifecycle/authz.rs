@@ -1,6 +1,6 @@
 //! Authorization: permissions are created and deleted with the feature store.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{self, StoreUnderTest};
 use crate::lifecycle::{account, lab};
@@ -163,6 +163,29 @@ pub fn documented_permissions_are_sufficient() {
     cluster
         .kubectl(&["delete", "clusterrole,clusterrolebinding", &namespace])
         .unwrap();
+}
+
+/// An account with the permissions that it grants needs neither `escalate` nor `bind`. The API server reads the role
+/// when it checks the binding, and both are written at the same time.
+pub fn granted_permissions_replace_escalate_and_bind() {
+    let mut test = StoreUnderTest::new("grants");
+    let more = json!([
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"],
+            "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
+        {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
+    ]);
+    let rules = [account::minimal_rules(), more]
+        .iter()
+        .flat_map(|rules| rules.as_array().unwrap().clone())
+        .collect();
+    let kubeconfig = account::make(&test.namespace, "terraform", &rules);
+    test.terraform.write("kubeconfig", &kubeconfig).unwrap();
+    let path = test.terraform.folder().join("kubeconfig");
+    test.terraform
+        .environment("TF_VAR_kubeconfig", &path.display().to_string());
+    test.configure_all("", r#"cron_job = { schedule = "0 3 * * *" }"#);
+    test.apply();
+    test.destroy();
 }
 
 const OIDC_WITHOUT_SECRET: &str =

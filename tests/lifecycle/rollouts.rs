@@ -242,7 +242,7 @@ pub async fn unschedulable_pod(lab: Lab) {
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
-         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details.",
+         What to do: no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -278,7 +278,7 @@ pub async fn expired_wait_checks_once(lab: Lab) {
         error_text(&lab, &error),
         "0 of 1 replicas are available after 0 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
-         What to do: no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details."
+         What to do: no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details."
     );
 
     // A rollout that is already complete does not fail.
@@ -423,6 +423,19 @@ pub async fn ignores_issues_of_old_pods(lab: Lab) {
     deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
     let live = roll_out(&lab, &mended, 60, 0).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 3);
+}
+
+/// The old pod crashes until the strategy `Recreate` ends it, after the wait has begun.
+pub async fn a_change_repairs_a_crashing_server(lab: Lab) {
+    let recreated = |fail: &str| {
+        one_replica(fail, |spec| {
+            spec["strategy"] = json!({"type": "Recreate"});
+        })
+    };
+    let error = roll_out(&lab, &recreated("CrashLoopBackOff"), 60, 1).await;
+    error.expect_err("a failure");
+    let live = roll_out(&lab, &recreated(""), 60, 40).await;
+    assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
 }
 
 /// The same through Terraform, with the provider's own grace period and the next plan.

@@ -1,6 +1,6 @@
 //! APIs that not every cluster has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
 use serde_json::Value as Json;
@@ -10,19 +10,21 @@ use super::super::error::{Error, Reason, Verb};
 use super::super::request::Request;
 use super::super::resource::SECURITY_CONTEXT_CONSTRAINTS;
 use super::super::{Cluster, StoreName};
-use crate::kubernetes::kind::Key;
+use crate::kubernetes::kind::{Key, Kind};
 
 impl Cluster {
-    /// Returns whether the cluster is an OpenShift cluster, which assigns users and groups to pods. False if the
-    /// cluster does not say.
-    pub async fn is_openshift(&self, cancel: &CancellationToken) -> bool {
-        let request = Request::discovery(SECURITY_CONTEXT_CONSTRAINTS);
-        self.send(request, cancel).await.is_ok()
-    }
-
-    /// Returns whether the cluster is certainly no OpenShift cluster.
-    pub async fn is_not_openshift(&self, cancel: &CancellationToken) -> bool {
-        !self.may_serve(SECURITY_CONTEXT_CONSTRAINTS, cancel).await
+    /// Returns whether the cluster is an OpenShift cluster, which assigns users and groups to pods. `None` if the
+    /// cluster does not say. Feature stores share the answer.
+    pub async fn is_openshift(&self, cancel: &CancellationToken) -> Option<bool> {
+        let answer = self.inner.is_openshift.get_or_create(|| async {
+            let request = Request::discovery(SECURITY_CONTEXT_CONSTRAINTS);
+            match self.send(request, cancel).await {
+                Ok(_) => Ok(true),
+                Err(error) if error.is_not_found() || error.is_not_installed() => Ok(false),
+                Err(_) => Err(()),
+            }
+        });
+        answer.await.ok().copied()
     }
 
     /// Returns an error for each of these objects whose API the cluster lacks. An object that exists has its API.
@@ -34,28 +36,37 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Vec<Error> {
         let keys = keys.filter(|key| key.kind.is_custom() && !live.contains_key(*key));
-        let checks = keys.map(|key| self.missing_api(store, key, cancel));
-        join_all(checks).await.into_iter().flatten().collect()
+        let keys: Vec<&Key> = keys.collect();
+        let kinds: BTreeSet<Kind> = keys.iter().map(|key| key.kind).collect();
+        let checks = kinds.into_iter().map(|kind| async move {
+            let reason = self.missing_api(store, kind, cancel).await?;
+            Some((kind, reason))
+        });
+        let missing: BTreeMap<Kind, Reason> =
+            join_all(checks).await.into_iter().flatten().collect();
+        let missing = keys.into_iter().filter_map(|key| {
+            let reason = missing.get(&key.kind)?.clone();
+            Some(self.object_error(Verb::Apply, store, key, reason))
+        });
+        missing.collect()
     }
 
     /// Ignores other errors, such as a missing permission: the apply itself reports them.
     async fn missing_api(
         &self,
         store: &StoreName,
-        key: &Key,
+        kind: Kind,
         cancel: &CancellationToken,
-    ) -> Option<Error> {
-        let error = self.list_at_server(store, key.kind, cancel).await.err()?;
-        let reason @ Reason::NotInstalled { .. } = error.reason else {
-            return None;
-        };
-        Some(self.object_error(Verb::Apply, store, key, reason))
+    ) -> Option<Reason> {
+        let error = self.list_at_server(store, kind, cancel).await.err()?;
+        error.is_not_installed().then_some(error.reason)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::sync::mpsc;
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
@@ -64,25 +75,52 @@ mod tests {
     async fn a_cluster_with_security_context_constraints_is_openshift() {
         let not_found =
             json!({"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound"});
-        for (code, answer, expected) in [
-            (200, json!({"kind": "APIResourceList"}), true),
-            (404, not_found, false),
+        for (code, answer, expected, requests) in [
+            (200, json!({"kind": "APIResourceList"}), Some(true), 1),
+            (404, not_found, Some(false), 1),
             (
                 403,
                 json!({"kind": "Status", "status": "Failure", "code": 403}),
-                false,
+                None,
+                2,
             ),
         ] {
+            let (sender, mut receiver) = mpsc::unbounded_channel();
             let cluster = fake_api::cluster(move |request| {
-                assert_eq!(request.line, "GET /apis/security.openshift.io/v1");
+                sender.send(request.line.clone()).unwrap();
                 Reply::Answer(code, answer.clone())
             });
             let cluster = cluster.await;
-            assert_eq!(
-                cluster.is_openshift(&CancellationToken::new()).await,
-                expected,
-                "{code}"
-            );
+            for _ in 0..2 {
+                let is_openshift = cluster.is_openshift(&CancellationToken::new()).await;
+                assert_eq!(is_openshift, expected, "{code}");
+            }
+            for _ in 0..requests {
+                let line = receiver.try_recv().unwrap();
+                assert_eq!(line, "GET /apis/security.openshift.io/v1");
+            }
+            assert!(receiver.try_recv().is_err(), "{code}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_missing_api_is_asked_for_once_and_reported_for_each_object() {
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |request| {
+            sender.send(request.line.clone()).unwrap();
+            Reply::Answer(404, json!({"kind": "Status", "code": 404}))
+        });
+        let cluster = cluster.await;
+        let keys = ["a", "b"].map(|name| Key::new(Kind::Route, name));
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+        let live = BTreeMap::new();
+        let missing = cluster.missing_apis(&store, keys.iter(), &live, &cancel);
+        let names = missing.await.into_iter().map(|error| error.target.name);
+        assert_eq!(
+            Vec::from_iter(names),
+            ["a", "b"].map(|name| Some(name.to_owned()))
+        );
+        receiver.try_recv().unwrap();
+        assert!(receiver.try_recv().is_err());
     }
 }

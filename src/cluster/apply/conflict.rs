@@ -77,7 +77,9 @@ mod tests {
         let field = ".spec.ports[port=80,protocol=\"TCP\"].targetPort";
         assert_eq!(
             explained(Kind::Service, &body, &live),
-            format!("{field}: applied by \"argocd\" at 2026-01-02T00:00:00Z, to 1; wanted is 6566")
+            format!(
+                "{field}: applied by \"argocd\" at 2026-01-02T00:00:00Z to 1; the configured value is 6566"
+            )
         );
         assert_eq!(
             explained(Kind::Secret, &body, &live),

@@ -19,7 +19,7 @@ use super::super::{Cluster, Options, StoreName};
 use super::handover::has_foreign_strategy;
 use super::job::has_succeeded;
 use super::object::{Writer, immutable_change, to_apply_body};
-use super::{is_autoscaler, is_terminating, push_error};
+use super::{is_autoscaler, is_terminating, lacks_role, push_error};
 use crate::kubernetes::diff::{is_applied, project};
 use crate::kubernetes::field_versions::{Requirement, newer_fields};
 use crate::kubernetes::kind::{Key, Kind};
@@ -52,7 +52,7 @@ pub struct Writes<'a> {
 /// The result of checking writes.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Errors that the writes would meet. Each is about one object, unless it is about the server, the account or the
+    /// Errors that the writes would have. Each is about one object, unless it is about the server, the account or the
     /// namespace.
     pub refused: Vec<Error>,
     /// Errors that prevented a check.
@@ -114,7 +114,7 @@ impl Cluster {
         self.check_selected(writes, |_| true, cancel).await
     }
 
-    /// Returns what an update would meet. If the API server does not answer, this is the error.
+    /// Returns what the API server would refuse in an update. If the API server does not answer, this is the error.
     pub(super) async fn check_update(
         &self,
         writes: &Writes<'_>,
@@ -425,11 +425,7 @@ fn dry_run_result(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -
         // A webhook for custom resources can look at an object that the same apply creates or changes.
         Reason::Denied { .. } if key.kind.is_custom() => DryRunResult::Unchecked,
         // The role that a binding names is created together with it.
-        Reason::NotInstalled { .. } | Reason::NotFound
-            if matches!(key.kind, Kind::RoleBinding | Kind::ClusterRoleBinding) =>
-        {
-            DryRunResult::Irrelevant
-        }
+        reason if lacks_role(key, reason) => DryRunResult::Irrelevant,
         Reason::Forbidden { message } if frees_quota && message.contains("exceeded quota") => {
             DryRunResult::Irrelevant
         }
@@ -466,8 +462,8 @@ mod tests {
             message: "no".to_owned(),
             fields: Vec::new(),
         };
-        let missing_role = || Reason::NotInstalled {
-            api: "rbac.authorization.k8s.io/v1".to_owned(),
+        let missing_api = || Reason::NotInstalled {
+            api: "keda.sh/v1alpha1".to_owned(),
         };
         let quota = "deployments \"d\" is forbidden: exceeded quota: q";
         let webhook = "admission webhook \"w\" does not support dry run";
@@ -528,8 +524,15 @@ mod tests {
                 false,
                 Refused,
             ),
-            (Kind::RoleBinding, missing_role(), Create, false, Irrelevant),
-            (Kind::ScaledObject, missing_role(), Create, false, Refused),
+            (
+                Kind::RoleBinding,
+                rejected(404, "roles \"r\" not found"),
+                Create,
+                false,
+                Irrelevant,
+            ),
+            (Kind::RoleBinding, missing_api(), Create, false, Refused),
+            (Kind::ScaledObject, missing_api(), Create, false, Refused),
             (Kind::ScaledObject, denied(), Create, false, Unchecked),
             (Kind::Service, Reason::Cancelled, Create, false, Unchecked),
             (Kind::Service, page, Create, false, Unchecked),
@@ -595,6 +598,7 @@ mod tests {
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift: false,
+            deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
         let (cluster, cancel) = (cluster.await, CancellationToken::new());

@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::super::error::{Error, Verb};
-use super::super::rollout::{GRACE, JobRole, Progress, job_progress};
+use super::super::rollout::{GRACE, JobRole, Progress, can_have_pods, job_progress};
+use super::replace::DELETION_TIMEOUT;
 use super::{Applier, is_terminating};
 use crate::feast::names::APPLIED_ANNOTATION;
 use crate::feast::secrets::store_secret::created_at;
@@ -58,9 +59,7 @@ impl Applier<'_> {
     async fn delete_other_jobs(&mut self) -> Result<(), Error> {
         let running: Vec<_> = (self.outcome.exists.iter())
             .filter(|(key, live)| {
-                key.kind == Kind::Job
-                    && !self.manifests().contains_key(*key)
-                    && matches!(job_progress(live), Progress::Waiting(_))
+                key.kind == Kind::Job && !self.manifests().contains_key(*key) && can_have_pods(live)
             })
             .map(|(key, live)| (key.clone(), live.clone()))
             .collect();
@@ -70,7 +69,8 @@ impl Applier<'_> {
             return Ok(());
         }
         for (key, live) in &running {
-            self.until_deleted(Verb::Delete, key, live).await?;
+            self.until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT)
+                .await?;
         }
         Ok(())
     }
@@ -141,7 +141,8 @@ impl Applier<'_> {
         };
         let deleted = (self.cluster).delete_one(self.desired.store, key, live, self.cancel);
         deleted.await?;
-        self.until_deleted(Verb::Delete, key, live).await?;
+        self.until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT)
+            .await?;
         self.outcome.exists.remove(key);
         Ok(())
     }

@@ -4,6 +4,7 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 
 use super::super::error::{Error, Verb};
+use super::replace::DELETION_TIMEOUT;
 use super::{Applier, is_autoscaler};
 use crate::kubernetes::kind::{Key, Propagation};
 
@@ -45,7 +46,8 @@ impl Applier<'_> {
         let (cluster, store) = (self.cluster, self.desired.store);
         cluster.delete_one(store, key, live, self.cancel).await?;
         if is_autoscaler(key) && key.kind.propagation() == Propagation::Foreground {
-            return self.until_deleted(Verb::Delete, key, live).await;
+            let deleted = self.until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT);
+            return deleted.await;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::super::error::{Error, Verb};
 use super::super::field_managers::{OwnManagers, replicas_field_manager};
 use super::object::{Writer, to_apply_body};
 use crate::kubernetes::diff::dropped::{Dropped, dropped};
-use crate::kubernetes::diff::{Change, changes};
+use crate::kubernetes::diff::{FieldChange, changes};
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::field_set::FieldSet;
 use crate::kubernetes::kind::{Key, Kind, Mutability};
@@ -68,21 +68,21 @@ impl Writer<'_> {
     }
 
     /// Returns the fields in which the object differs from what was applied.
-    pub(super) fn differences(&self, key: &Key, body: &Json, live: &Json) -> Vec<Change> {
+    pub(super) fn differences(&self, key: &Key, body: &Json, live: &Json) -> Vec<FieldChange> {
         let mut differences = changes(body, live, &self.cluster.options().field_manager);
         differences.extend(self.retained(key, body, live));
         differences
     }
 
     /// Returns the fields that are no longer desired and that another manager keeps in the object.
-    fn retained(&self, key: &Key, body: &Json, live: &Json) -> Vec<Change> {
+    fn retained(&self, key: &Key, body: &Json, live: &Json) -> Vec<FieldChange> {
         let Some(last) = self.last_manifest(key, live) else {
             return Vec::new();
         };
         let fields = removed(key, &last, body, live).into_iter();
         self.with_managers(key, &last, live, |managers| {
             let retained = fields.filter_map(|Dropped { field, .. }| {
-                Some(Change {
+                Some(FieldChange {
                     wanted: None,
                     live: field.get(live).cloned(),
                     author: Some(last_writer(managers.others(&field))?),

@@ -3,28 +3,29 @@
 //! kube's own client uses HTTP/1.1 and opens a connection, with a TLS handshake, for each request in flight. A refresh
 //! of ten feature stores would open dozens. See decision 025 for the number of connections.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use kube::Client;
 use kube::client::{Body, ClientBuilder, ConfigExt};
+use kube::{Client, Config};
 use rustls::ClientConfig;
 use secrecy::SecretString;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 
-use super::credentials::ClientIdentity;
+use super::credentials::{ClientIdentity, Credentials, Printed};
 use super::proxy::Proxy;
 use super::{ConnectionError, Endpoint, tls};
+use crate::cluster::task;
 
 /// The interval of pings. A connection without an answer is closed, and its requests are sent again on another one.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
@@ -42,30 +43,130 @@ type Transport = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
 /// The response; its type is the same for every connector.
 type Answer = <legacy::Client<HttpConnector, Body> as Service<Request<Body>>>::Response;
 
-/// Creates the client. Blocks if it has to run a program that prints credentials.
+/// Creates the client. Runs the program that prints the credentials, if there is one.
 ///
 /// # Errors
 ///
 /// The credentials could not be obtained, or the TLS settings are invalid.
-pub fn client(endpoint: Endpoint) -> Result<Client, ConnectionError> {
+pub async fn client(endpoint: Endpoint) -> Result<Client, Arc<ConnectionError>> {
     let Endpoint {
-        mut config,
+        config,
         credentials,
         proxy,
         ..
     } = endpoint;
-    if let Some(ClientIdentity { certificate, key }) = credentials.client_identity()? {
+    let printed = credentials.printed().await?;
+    let identity = printed.and_then(|printed| printed.identity.clone());
+    let headers = config.extra_headers_layer().map_err(unusable)?;
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .layer(headers);
+    let namespace = config.default_namespace.clone();
+    // Certificates are read from files.
+    let connections = task::blocking(move || Connections::open(config, proxy, identity)).await;
+    let connections = connections.map_err(|error| Arc::new(ConnectionError::Task(error)))??;
+    let connections = Arc::new(connections);
+    let service = service.service(service_fn(move |request: Request<Body>| {
+        let (credentials, connections) = (credentials.clone(), Arc::clone(&connections));
+        async move { send(&credentials, &connections, request).await }
+    }));
+    Ok(ClientBuilder::new(service, namespace).build())
+}
+
+fn unusable(error: kube::Error) -> Arc<ConnectionError> {
+    Arc::new(ConnectionError::Client(Box::new(error)))
+}
+
+/// Sends a request. If the API server rejects credentials that a program has printed, runs the program again, and sends
+/// the request once more.
+async fn send(
+    credentials: &Credentials,
+    connections: &Connections,
+    request: Request<Body>,
+) -> Result<Answer, BoxError> {
+    let (head, body) = request.into_parts();
+    let again = body.try_clone();
+    let again = again.map(|body| Request::from_parts(head.clone(), body));
+    let request = Request::from_parts(head, body);
+    let (answer, printed) = send_once(credentials, connections, request).await?;
+    match (again, printed) {
+        (Some(again), Some(printed))
+            if answer.status() == StatusCode::UNAUTHORIZED && credentials.discard(&printed) =>
+        {
+            tracing::info!("renewing the credentials, which the API server rejects");
+            let (answer, _) = send_once(credentials, connections, again).await?;
+            Ok(answer)
+        }
+        _ => Ok(answer),
+    }
+}
+
+/// Sends a request with the current credentials, and returns what a program has printed of them.
+async fn send_once(
+    credentials: &Credentials,
+    connections: &Connections,
+    mut request: Request<Body>,
+) -> Result<(Answer, Option<Arc<Printed>>), BoxError> {
+    let printed = credentials.authorize(&mut request).await?;
+    let identity = printed.as_ref().and_then(|it| it.identity.as_ref());
+    let transport = connections.transport(identity)?;
+    Ok((transport.oneshot(request).await?, printed))
+}
+
+/// The connections to the API server. A program can print another client certificate, which needs new ones.
+struct Connections {
+    config: Config,
+    proxy: Option<Proxy>,
+    /// The printed client certificate of the connections, and the connections.
+    current: Mutex<(Option<ClientIdentity>, Transport)>,
+}
+
+impl Connections {
+    fn open(
+        config: Config,
+        proxy: Option<Proxy>,
+        identity: Option<ClientIdentity>,
+    ) -> Result<Self, Arc<ConnectionError>> {
+        let transport = open(&config, proxy.as_ref(), identity.as_ref())?;
+        Ok(Self {
+            config,
+            proxy,
+            current: Mutex::new((identity, transport)),
+        })
+    }
+
+    /// Returns the connections with this client certificate.
+    fn transport(
+        &self,
+        identity: Option<&ClientIdentity>,
+    ) -> Result<Transport, Arc<ConnectionError>> {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.0.as_ref() != identity {
+            let transport = open(&self.config, self.proxy.as_ref(), identity)?;
+            *current = (identity.cloned(), transport);
+        }
+        Ok(current.1.clone())
+    }
+}
+
+/// Returns a transport with its own connections, which are opened when they are needed.
+fn open(
+    config: &Config,
+    proxy: Option<&Proxy>,
+    identity: Option<&ClientIdentity>,
+) -> Result<Transport, Arc<ConnectionError>> {
+    let mut config = config.clone();
+    if let Some(ClientIdentity { certificate, key }) = identity {
         config.auth_info.client_certificate_data = Some(STANDARD.encode(certificate));
         config.auth_info.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
     }
-    let unusable = |error| ConnectionError::Client(Box::new(error));
     let tls = tls::client_config(&config).map_err(unusable)?;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_connect_timeout(config.connect_timeout);
     let name = config.tls_server_name.as_deref();
-    let transport = match &proxy {
+    Ok(match proxy {
         None => transport(tcp, tls, name),
         Some(proxy) if proxy.is_socks() => transport(socks(proxy, tcp), tls, name),
         Some(proxy) if proxy.is_https() => {
@@ -77,19 +178,7 @@ pub fn client(endpoint: Endpoint) -> Result<Client, ConnectionError> {
             transport(tunnel(proxy, to_proxy), tls, name)
         }
         Some(proxy) => transport(tunnel(proxy, tcp), tls, name),
-    };
-    let authorized = service_fn(move |mut request: Request<Body>| {
-        let (credentials, transport) = (credentials.clone(), transport.clone());
-        async move {
-            credentials.authorize(&mut request).await?;
-            transport.oneshot(request).await
-        }
-    });
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .layer(config.extra_headers_layer().map_err(unusable)?)
-        .service(authorized);
-    Ok(ClientBuilder::new(service, config.default_namespace).build())
+    })
 }
 
 fn tunnel<C>(proxy: &Proxy, to_proxy: C) -> Tunnel<C> {
@@ -162,6 +251,25 @@ mod tests {
         }
         assert_eq!(watches, [WATCHES_PER_CONNECTION; CONNECTIONS]);
         assert_eq!([0, 39, 40].map(connection_of_watch), [0, 0, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_new_client_certificate_gets_new_connections() {
+        let identity = || {
+            let key = rcgen::KeyPair::generate().unwrap();
+            let parameters = rcgen::CertificateParams::new(["feast".to_owned()]).unwrap();
+            ClientIdentity {
+                certificate: parameters.self_signed(&key).unwrap().pem(),
+                key: key.serialize_pem(),
+            }
+        };
+        let mut config = Config::new("https://192.0.2.1".parse().unwrap());
+        config.accept_invalid_certs = true;
+        let (first, second) = (identity(), identity());
+        let connections = Connections::open(config, None, Some(first)).unwrap();
+        connections.transport(Some(&second)).unwrap();
+        let current = connections.current.lock().unwrap();
+        assert!(current.0 == Some(second));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod overrides;
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Uri};
@@ -28,6 +30,17 @@ pub struct Endpoint {
     pub(super) proxy: Option<Proxy>,
     pub(super) identity: Identity,
     pub(super) origin: Origin,
+}
+
+impl Endpoint {
+    /// Runs the program that prints the credentials, if there is one and it has to be run. It can wait for a login.
+    ///
+    /// # Errors
+    ///
+    /// The credentials could not be obtained.
+    pub async fn renew_credentials(&self) -> Result<(), Arc<ConnectionError>> {
+        self.credentials.printed().await.map(drop)
+    }
 }
 
 /// Reads the files that the connection names. The block and the environment override a kubeconfig. Sends no request and

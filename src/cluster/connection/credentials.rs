@@ -25,7 +25,7 @@ use super::check::{line_problem, token_problem};
 use program::Program;
 
 pub(in crate::cluster) use legacy::shown;
-pub(super) use program::ClientIdentity;
+pub(super) use program::{ClientIdentity, Printed};
 
 /// The time after which a token file is read again, as in kubectl.
 const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
@@ -50,6 +50,8 @@ pub enum Identity {
         source: String,
         /// The expiration time of a token that contains it and that nothing renews.
         expires: Option<Timestamp>,
+        /// True if a program prints them, which is run again when they expire.
+        is_printed: bool,
     },
 }
 
@@ -57,15 +59,30 @@ impl Identity {
     /// Adds credentials from another source.
     fn with(self, source: String, expires: Option<Timestamp>) -> Self {
         match self {
-            Self::Anonymous => Self::Configured { source, expires },
+            Self::Anonymous => Self::Configured {
+                source,
+                expires,
+                is_printed: false,
+            },
             Self::Configured {
                 source: first,
                 expires: first_expires,
+                is_printed,
             } => Self::Configured {
                 source: format!("{first} and {source}"),
                 expires: first_expires.or(expires),
+                is_printed,
             },
         }
+    }
+
+    /// Adds the credentials that a program prints.
+    fn with_program(self, source: String) -> Self {
+        let mut identity = self.with(source, None);
+        if let Self::Configured { is_printed, .. } = &mut identity {
+            *is_printed = true;
+        }
+        identity
     }
 }
 
@@ -88,7 +105,11 @@ impl Credentials {
         if let Some(provider) = user.auth_provider.take() {
             let origin = source("auth-provider");
             let (credentials, expires) = legacy::credentials(&provider, &origin)?;
-            return Ok((credentials, identity.with(origin, expires)));
+            let identity = match credentials {
+                Self::Program(_) => identity.with_program(origin),
+                _ => identity.with(origin, expires),
+            };
+            return Ok((credentials, identity));
         }
         if let Some(username) = user.username.take() {
             // As in client-go, the password can be absent.
@@ -126,7 +147,7 @@ impl Credentials {
             let program = Program::exec(exec);
             return Ok((
                 Self::Program(Arc::new(program)),
-                identity.with(origin, None),
+                identity.with_program(origin),
             ));
         }
         Ok((Self::None, identity))
@@ -136,31 +157,46 @@ impl Credentials {
         bearer(token, origin).map(Self::Header)
     }
 
-    /// Runs a program that prints credentials, and returns its client certificate and key. Blocks.
-    pub fn client_identity(&self) -> Result<Option<ClientIdentity>, ConnectionError> {
-        match self {
-            Self::Program(program) => program.start(),
-            Self::None | Self::Header(_) | Self::TokenFile(_) => Ok(None),
-        }
-    }
-
-    /// Adds the header to a request. Renews expired credentials before.
+    /// Returns the valid output of the program that prints the credentials, if there is one. Runs it if needed.
     ///
     /// # Errors
     ///
     /// The credentials could not be obtained.
-    pub async fn authorize<B>(&self, request: &mut Request<B>) -> Result<(), ConnectionError> {
+    pub async fn printed(&self) -> Result<Option<Arc<Printed>>, Arc<ConnectionError>> {
+        match self {
+            Self::Program(program) => program.credentials().await.map(Some),
+            Self::None | Self::Header(_) | Self::TokenFile(_) => Ok(None),
+        }
+    }
+
+    /// Forgets output of the program that the API server has rejected. Returns whether another run can help.
+    pub fn discard(&self, rejected: &Arc<Printed>) -> bool {
+        match self {
+            Self::Program(program) => program.discard(rejected),
+            Self::None | Self::Header(_) | Self::TokenFile(_) => false,
+        }
+    }
+
+    /// Adds the header to a request. Renews expired credentials before. Returns [`Credentials::printed`].
+    ///
+    /// # Errors
+    ///
+    /// The credentials could not be obtained.
+    pub async fn authorize<B>(
+        &self,
+        request: &mut Request<B>,
+    ) -> Result<Option<Arc<Printed>>, Arc<ConnectionError>> {
+        let printed = self.printed().await?;
         let value = match self {
-            Self::None => return Ok(()),
-            Self::Header(value) => value.clone(),
-            Self::TokenFile(file) => file.header().await?,
-            Self::Program(program) => match Arc::clone(program).header().await? {
-                Some(value) => value,
-                None => return Ok(()),
-            },
+            Self::None => None,
+            Self::Header(value) => Some(value.clone()),
+            Self::TokenFile(file) => Some(file.header().await.map_err(Arc::new)?),
+            Self::Program(_) => printed.as_ref().and_then(|printed| printed.header.clone()),
         };
-        request.headers_mut().insert(AUTHORIZATION, value);
-        Ok(())
+        if let Some(value) = value {
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        Ok(printed)
     }
 }
 

@@ -1,4 +1,5 @@
-//! The environment variables of the hashicorp/kubernetes provider, and one of this provider.
+//! The environment variables of the hashicorp/kubernetes provider, and those of `in_cluster_config` and
+//! `expected_cluster_uid`.
 
 use super::{Connection, ConnectionError};
 

@@ -1,6 +1,7 @@
 //! Errors in the configuration of a connection. No message quotes a credential or the content of a file.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -109,9 +110,9 @@ fn hinted(hint: &Option<String>) -> String {
 
 impl ConnectionError {
     /// Returns why credentials could not be obtained or renewed, or the error itself if the request failed otherwise.
-    pub(in crate::cluster) fn of_credentials(error: kube::Error) -> Result<Self, kube::Error> {
+    pub(in crate::cluster) fn of_credentials(error: kube::Error) -> Result<Arc<Self>, kube::Error> {
         match error {
-            kube::Error::Service(source) => match source.downcast::<Self>() {
+            kube::Error::Service(source) => match source.downcast::<Arc<Self>>() {
                 Ok(error) => Ok(*error),
                 Err(source) => Err(kube::Error::Service(source)),
             },

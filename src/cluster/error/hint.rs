@@ -53,9 +53,17 @@ impl Error {
             Identity::Configured {
                 source,
                 expires: Some(time),
+                ..
             } if *time < Timestamp::now() => format!(
                 "The token expired at {}. It comes from {source}, and nothing renews it. Get a new token, or configure `exec` with a program that renews it.",
                 shown(*time)
+            ),
+            Identity::Configured {
+                source,
+                is_printed: true,
+                ..
+            } => format!(
+                "A program prints the credentials ({source}). They may belong to another cluster or account, or the program's own login may have expired. Check its arguments, and log in again."
             ),
             Identity::Configured { source, .. } => format!(
                 "The credentials come from {source}. They may have expired, or belong to another cluster. Get new ones, or configure `exec` with a program that renews them."
@@ -164,8 +172,11 @@ impl Reason {
             Self::Unreachable(_) => {
                 "Check the address, the network and the proxy; the API server may also be restarting."
             }
+            Self::RolloutFailed { available: 0, .. } => {
+                "Waiting longer would not help. Existing objects are kept. No pod of the feature store is available."
+            }
             Self::RolloutFailed { .. } => {
-                "Waiting longer would not help. Existing objects and the previous pods keep running."
+                "Waiting longer would not help. Existing objects are kept, and the pods that are available keep serving."
             }
             Self::JobFailed {
                 role: JobRole::OnRequest(_),
@@ -187,7 +198,7 @@ impl Reason {
                 "Nothing was changed. Find out why it was paused, resume it with `kubectl rollout resume`, then invoke the action again."
             }
             Self::TimedOut { .. } => {
-                "Resolve the cause above, or raise the time-out (`timeouts`, or `timeout` of an action). Existing objects are kept."
+                "Resolve the cause above, or increase the timeout (`timeouts`, or `timeout` of an action). Existing objects are kept."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {
@@ -209,7 +220,7 @@ impl Reason {
                 "Correct the provider block, the environment variable or the kubeconfig that the message names."
             }
             Self::Panicked(_) => {
-                "This is a defect of the provider. Please report it, with the output under TF_LOG=ERROR. Existing objects are kept."
+                "This is a defect of the provider. Please report it, with the output under TF_LOG_PROVIDER=ERROR. Existing objects are kept."
             }
             // [`Error::hint`] has their hints.
             Self::Unauthorized { .. } | Self::Credentials(_) | Self::NotInstalled { .. } => {
@@ -263,6 +274,7 @@ mod tests {
         Identity::Configured {
             source: "`token` in the provider block".to_owned(),
             expires: expires.map(|time| time.parse().unwrap()),
+            is_printed: false,
         }
     }
 
@@ -368,6 +380,15 @@ mod tests {
             rejected
         );
         assert_eq!(hint(configured(None), unauthorized()), rejected);
+        let printed = Identity::Configured {
+            source: "`exec` in the provider block".to_owned(),
+            expires: None,
+            is_printed: true,
+        };
+        assert_eq!(
+            hint(printed, unauthorized()),
+            "A program prints the credentials (`exec` in the provider block). They may belong to another cluster or account, or the program's own login may have expired. Check its arguments, and log in again."
+        );
     }
 
     #[test]

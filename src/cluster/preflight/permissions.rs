@@ -9,10 +9,11 @@ use serde_json::{Value as Json, json};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
 use crate::cluster::error::Error;
 use crate::cluster::request::Request;
 use crate::cluster::resource::{PODS, Resource, SELF_SUBJECT_ACCESS_REVIEWS};
+use crate::cluster::{Cluster, StoreName};
+use crate::feast::names;
 use crate::kubernetes::kind::{Kind, Scope};
 
 /// The verbs that an apply, a refresh and a destroy need for each kind of object.
@@ -45,11 +46,13 @@ impl Permission {
         Self::new(PODS, "create")
     }
 
-    fn attributes(self, namespace: &str) -> Json {
+    fn attributes(self, scope: &ReviewScope) -> Json {
         let mut attributes =
             json!({"group": self.group, "resource": self.resource, "verb": self.verb});
-        if !self.is_cluster_wide {
-            attributes["namespace"] = json!(namespace);
+        match scope {
+            ReviewScope::Cluster => {}
+            ReviewScope::Namespace(namespace) => attributes["namespace"] = json!(namespace),
+            ReviewScope::Object(name) => attributes["name"] = json!(name),
         }
         attributes
     }
@@ -86,22 +89,28 @@ fn needed(kinds: &BTreeSet<Kind>) -> BTreeSet<Permission> {
     objects.chain(pods).collect()
 }
 
+/// The objects that a review is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum ReviewScope {
+    /// All objects of the resource.
+    Cluster,
+    /// All objects of the resource in this namespace.
+    Namespace(String),
+    /// The cluster-scoped object with this name. Rules with `resourceNames` grant nothing else.
+    Object(String),
+}
+
 /// The answer to a review, once there is one.
 type Answer = Arc<OnceCell<bool>>;
 
-/// The answers of one connection, which feature stores share, by namespace and permission. The namespace is empty for a
-/// permission in the whole cluster.
+/// The answers of one connection, which feature stores share.
 #[derive(Default)]
-pub(in crate::cluster) struct Reviews(Mutex<BTreeMap<(String, Permission), Answer>>);
+pub(in crate::cluster) struct Reviews(Mutex<BTreeMap<(ReviewScope, Permission), Answer>>);
 
 impl Reviews {
-    fn answer(&self, namespace: &str, permission: Permission) -> Answer {
-        let namespace = match permission.is_cluster_wide {
-            true => String::new(),
-            false => namespace.to_owned(),
-        };
+    fn answer(&self, scope: ReviewScope, permission: Permission) -> Answer {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        answers.entry((namespace, permission)).or_default().clone()
+        answers.entry((scope, permission)).or_default().clone()
     }
 }
 
@@ -113,12 +122,21 @@ impl Cluster {
     /// The API server does not answer, or does not review permissions.
     pub async fn missing_permissions(
         &self,
-        namespace: &str,
+        store: &StoreName,
         kinds: &BTreeSet<Kind>,
         cancel: &CancellationToken,
     ) -> Result<Vec<Permission>, Error> {
         let reviews = needed(kinds).into_iter().map(|permission| async move {
-            let is_granted = self.is_granted(namespace, permission, cancel).await?;
+            let is_granted = match permission.is_cluster_wide {
+                true => {
+                    self.is_granted_for_cluster(store, permission, cancel)
+                        .await?
+                }
+                false => {
+                    let scope = ReviewScope::Namespace(store.namespace.clone());
+                    self.is_granted(scope, permission, cancel).await?
+                }
+            };
             Ok::<_, Error>((!is_granted).then_some(permission))
         });
         let missing = try_join_all(reviews).await?;
@@ -130,22 +148,39 @@ impl Cluster {
         namespace: &str,
         cancel: &CancellationToken,
     ) -> Result<bool, Error> {
+        let scope = ReviewScope::Namespace(namespace.to_owned());
         let permission = Permission::to_check_pods();
-        self.is_granted(namespace, permission, cancel).await
+        self.is_granted(scope, permission, cancel).await
+    }
+
+    /// Asks about all objects first, because feature stores share that answer.
+    async fn is_granted_for_cluster(
+        &self,
+        store: &StoreName,
+        permission: Permission,
+        cancel: &CancellationToken,
+    ) -> Result<bool, Error> {
+        if (self.is_granted(ReviewScope::Cluster, permission, cancel)).await? {
+            return Ok(true);
+        }
+        let name = names::token_review(&store.name, &store.namespace);
+        let scope = ReviewScope::Object(name);
+        self.is_granted(scope, permission, cancel).await
     }
 
     async fn is_granted(
         &self,
-        namespace: &str,
+        scope: ReviewScope,
         permission: Permission,
         cancel: &CancellationToken,
     ) -> Result<bool, Error> {
-        let answer = self.inner.reviews.answer(namespace, permission);
+        let attributes = permission.attributes(&scope);
+        let answer = self.inner.reviews.answer(scope, permission);
         let is_granted = answer.get_or_try_init(|| async {
             let review = json!({
                 "apiVersion": SELF_SUBJECT_ACCESS_REVIEWS.api_version(),
                 "kind": SELF_SUBJECT_ACCESS_REVIEWS.kind,
-                "spec": {"resourceAttributes": permission.attributes(namespace)},
+                "spec": {"resourceAttributes": attributes},
             });
             let request = Request::check(SELF_SUBJECT_ACCESS_REVIEWS, "", review);
             let reviewed = self.send(request, cancel).await?;
@@ -169,16 +204,25 @@ mod tests {
                 "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
             );
             let asked = it.body["spec"]["resourceAttributes"].clone();
-            let denied = asked["verb"] == "delete"
-                || asked["resource"] == "clusterroles" && asked["verb"] == "create";
+            // The account can get and patch only the ClusterRole of this feature store.
+            let by_name = asked["name"] == "feast:ns:demo:token-review"
+                && (asked["verb"] == "get" || asked["verb"] == "patch");
+            let denied = match asked["resource"].as_str() {
+                Some("clusterroles") => !by_name,
+                _ => asked["verb"] == "delete",
+            };
             sender.send(asked).unwrap();
             Reply::Answer(201, json!({"status": {"allowed": !denied}}))
         });
         let cluster = cluster.await;
         let kinds = BTreeSet::from([Kind::Deployment, Kind::ClusterRole]);
         let cancel = CancellationToken::new();
+        let store = StoreName {
+            namespace: "ns".into(),
+            name: "demo".into(),
+        };
         for _ in 0..2 {
-            let missing = cluster.missing_permissions("ns", &kinds, &cancel).await;
+            let missing = cluster.missing_permissions(&store, &kinds, &cancel).await;
             let missing = missing.unwrap();
             let texts: Vec<String> = missing.iter().map(Permission::to_string).collect();
             assert_eq!(
@@ -195,9 +239,9 @@ mod tests {
         while let Some(question) = questions.recv().await {
             asked.push(question);
         }
-        assert_eq!(asked.len(), 6 + 4 + 2);
+        assert_eq!(asked.len(), 6 + 4 + 4 + 2);
         let is_about_cluster = |it: &&Json| it.get("namespace").is_none();
-        assert_eq!(asked.iter().filter(is_about_cluster).count(), 4);
+        assert_eq!(asked.iter().filter(is_about_cluster).count(), 8);
         let create = json!({"group": "apps", "resource": "deployments", "verb": "create", "namespace": "ns"});
         assert!(asked.contains(&create), "{asked:?}");
     }

@@ -14,11 +14,13 @@ use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::request::Request;
 use crate::cluster::resource::PODS;
 use crate::cluster::{Cluster, StoreName};
+use crate::kubernetes::diff::project;
 use crate::kubernetes::kind::Key;
 use crate::kubernetes::pod_template;
 
 impl Cluster {
-    /// Checks whether the namespace admits the pods of these objects. The errors are about the objects.
+    /// Checks whether the namespace admits the pods of these objects. The errors are about the objects. Pods that do
+    /// not differ from those of the `live` object are not checked.
     ///
     /// # Errors
     ///
@@ -29,6 +31,7 @@ impl Cluster {
         &self,
         store: &StoreName,
         manifests: &BTreeMap<Key, Json>,
+        live: &BTreeMap<Key, Json>,
         cancel: &CancellationToken,
     ) -> Result<Option<Checked>, Error> {
         if !self.may_check_pods(&store.namespace, cancel).await? {
@@ -36,12 +39,20 @@ impl Cluster {
         }
         let pods = manifests.iter().filter_map(|(key, manifest)| {
             let template = pod_template::of(key.kind, manifest)?;
-            Some((key, pod(key, template)))
+            let live = live.get(key);
+            let is_same = live.is_some_and(|live| {
+                pod_template::of(key.kind, &project(manifest, live)) == Some(template)
+            });
+            (!is_same).then(|| (key, pod(key, template), live.is_some()))
         });
-        let sent = pods.map(|(key, pod)| async move {
+        let sent = pods.map(|(key, pod, is_live)| async move {
             let request = Request::check(PODS, &store.namespace, pod).dry_run();
-            let error = self.send(request, cancel).await.err()?;
-            Some(self.object_error(Verb::Check, store, key, error.reason))
+            let reason = self.send(request, cancel).await.err()?.reason;
+            // The pod of the dry run is counted together with the pods that it would replace.
+            if is_live && exceeds_quota(&reason) {
+                return None;
+            }
+            Some(self.object_error(Verb::Check, store, key, reason))
         });
         let mut checked = Checked::default();
         for error in join_all(sent).await.into_iter().flatten() {
@@ -65,12 +76,19 @@ fn pod(key: &Key, template: &Json) -> Json {
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
 }
 
-/// Returns whether the answer says nothing about the pod. A new namespace has no ServiceAccount yet.
+/// Returns whether the answer says nothing about the pod. A new namespace has no ServiceAccount yet. Objects that are
+/// deleted before the apply can free a quota; [`Cluster::missing_quota`] compares what is needed.
 fn is_unchecked(reason: &Reason) -> bool {
     match reason {
-        Reason::Forbidden { message } => message.contains("error looking up service account"),
+        Reason::Forbidden { message } => {
+            message.contains("error looking up service account") || exceeds_quota(reason)
+        }
         reason => reason.is_no_dry_run(),
     }
+}
+
+fn exceeds_quota(reason: &Reason) -> bool {
+    matches!(reason, Reason::Forbidden { message } if message.contains("exceeded quota"))
 }
 
 #[cfg(test)]
@@ -91,7 +109,13 @@ mod tests {
         ])
     }
 
-    async fn check(code: u16, message: &'static str, allowed: bool) -> Option<[Vec<String>; 2]> {
+    /// `live` are the live objects.
+    async fn check(
+        live: &BTreeMap<Key, Json>,
+        code: u16,
+        message: &'static str,
+        allowed: bool,
+    ) -> Option<[Vec<String>; 2]> {
         let cluster = fake_api::cluster(move |it| {
             if it.line.ends_with("selfsubjectaccessreviews") {
                 return Reply::Answer(201, json!({"status": {"allowed": allowed}}));
@@ -105,7 +129,7 @@ mod tests {
         });
         let (cluster, cancel) = (cluster.await, CancellationToken::new());
         let (store, objects) = (fake_api::store("x"), objects());
-        let checked = cluster.check_pods(&store, &objects, &cancel).await;
+        let checked = cluster.check_pods(&store, &objects, live, &cancel).await;
         let Checked { refused, unchecked } = checked.unwrap()?;
         Some([refused, unchecked].map(|errors| {
             let texts = errors
@@ -122,13 +146,29 @@ mod tests {
         let error = || vec!["cannot check Deployment/feast-x in namespace \"ns\" ".to_owned()];
         let violation = "pods \"x\" is forbidden: violates PodSecurity \"restricted:latest\"";
         let account = "pods \"x\" is forbidden: error looking up service account ns/default";
+        let quota = "pods \"x\" is forbidden: exceeded quota: q, requested: pods=1";
+        let none = BTreeMap::new();
         for (code, message, allowed, expected) in [
             (201, "", true, Some([vec![], vec![]])),
             (403, violation, true, Some([error(), vec![]])),
             (403, account, true, Some([vec![], error()])),
+            (403, quota, true, Some([vec![], error()])),
             (201, "", false, None),
         ] {
-            assert_eq!(check(code, message, allowed).await, expected, "{message}");
+            let checked = check(&none, code, message, allowed).await;
+            assert_eq!(checked, expected, "{message}");
         }
+        let (mut live, key) = (objects(), Key::new(Kind::Deployment, "feast-x"));
+        // The API server adds defaults, and other parts of the object can change.
+        let deployment = live.get_mut(&key).unwrap();
+        deployment["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
+        deployment["spec"]["replicas"] = json!(3);
+        let nothing = Some([vec![], vec![]]);
+        assert_eq!(check(&live, 403, violation, true).await, nothing);
+        let deployment = live.get_mut(&key).unwrap();
+        deployment["spec"]["template"]["spec"]["containers"][0]["name"] = json!("offline");
+        assert_eq!(check(&live, 403, quota, true).await, nothing);
+        let refused = Some([error(), vec![]]);
+        assert_eq!(check(&live, 403, violation, true).await, refused);
     }
 }

@@ -202,6 +202,12 @@ fn is_of_a_quota(status: &Status) -> bool {
     details.is_some_and(|details| details.kind == "resourcequotas")
 }
 
+/// Returns whether the status names an object. The API server does not if it has no such API.
+fn names_an_object(status: &Status) -> bool {
+    let details = status.details.as_ref();
+    details.is_some_and(|details| !details.name.is_empty())
+}
+
 fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
     let details = status.details.as_ref();
     let causes = || {
@@ -244,6 +250,13 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         404 if details.is_some_and(|details| details.kind == "namespaces") => {
             Reason::NamespaceMissing(namespace())
         }
+        // The object refers to one that does not exist, such as a binding to its role. The status has the name of the
+        // role, and the resource of the request.
+        404 if request.verb == Verb::Apply && names_an_object(&status) => Reason::Rejected {
+            code: code.as_u16(),
+            reason: status.reason,
+            message: status.message,
+        },
         // A list and an apply need no existing object, so that the API is missing.
         404 if matches!(request.verb, Verb::List | Verb::Apply) => Reason::NotInstalled {
             api: request.resource.api_version(),
@@ -687,6 +700,23 @@ mod tests {
             message(422, "hunter2"),
             format!("a policy of the cluster denies this: {withheld}")
         );
+    }
+
+    #[test]
+    fn a_missing_role_of_a_binding_is_not_a_missing_api() {
+        let message = "rolebindings.rbac.authorization.k8s.io \"feast-x\" not found";
+        let missing = |details: &serde_json::Value| {
+            let status = serde_json::json!({"kind": "Status", "code": 404, "reason": "NotFound",
+                "message": message, "details": details});
+            refusal(Verb::Apply, Kind::RoleBinding, 404, status).to_string()
+        };
+        let role = serde_json::json!({"name": "feast-x", "kind": "rolebindings"});
+        assert_eq!(
+            missing(&role),
+            format!("the API server answered 404 NotFound: {message}")
+        );
+        let no_api = "the cluster has no API rbac.authorization.k8s.io/v1";
+        assert_eq!(missing(&serde_json::json!({})), no_api);
     }
 
     /// Wraps an error like hyper.

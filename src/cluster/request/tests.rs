@@ -133,7 +133,7 @@ async fn an_interrupted_write_is_maybe_done() {
         };
         let (answer, ()) = tokio::join!(cluster.send(request(Verb::Apply), &cancel), interrupt);
         let error = answer.unwrap_err();
-        assert_eq!(error.reason.to_string(), "the operation was cancelled");
+        assert_eq!(error.reason.to_string(), "the operation was canceled");
         assert!(error.maybe_done);
         tokio::time::resume();
     }
@@ -155,6 +155,40 @@ async fn a_write_without_a_connection_is_not_done() {
         "the API server could not be reached"
     );
     assert!(!error.maybe_done);
+}
+
+/// The API server has accepted the token before.
+#[tokio::test]
+async fn a_rejected_token_of_a_program_is_renewed_once() {
+    let unauthorized = || status(401, "Unauthorized", "");
+    let rejected = "the API server rejects the credentials: Unauthorized";
+    for (replies, expected) in [
+        ([unauthorized(), done()], Ok(json!({"kind": "Service"}))),
+        ([unauthorized(), unauthorized()], Err(rejected.to_owned())),
+    ] {
+        let mut replies = replies.into_iter();
+        let host = fake_api::server(move |_| replies.next().expect("one more reply"));
+        let connection = Connection {
+            host: Some(host.await),
+            exec: Some(Exec {
+                api_version: "client.authentication.k8s.io/v1".to_owned(),
+                command: "echo".to_owned(),
+                args: vec![r#"{"status": {"token": "t"}}"#.to_owned()],
+                env: BTreeMap::new(),
+            }),
+            ..Connection::default()
+        };
+        let cluster = Cluster::new(&connection, Options::default()).unwrap();
+        cluster.client().await.unwrap();
+        // A token that has just been printed is not printed again.
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        tokio::time::resume();
+        let cancel = CancellationToken::new();
+        let answer = cluster.send(request(Verb::Get), &cancel).await;
+        let answer = answer.map_err(|error| error.reason.to_string());
+        assert_eq!(answer, expected);
+    }
 }
 
 /// The program prints a token that has expired, and then fails.

@@ -21,7 +21,7 @@ pub(super) fn advice(issue: &PodIssue) -> String {
         Cause::Ended => described(ended(&issue.message)),
         Cause::Denied => denied(&issue.message).to_owned(),
         Cause::Unschedulable => described(
-            "no node takes the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
+            "no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
         ),
         Cause::UnboundPvc => described(
             "no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
@@ -74,7 +74,7 @@ fn crash(issue: &PodIssue) -> &'static str {
     if contains("No space left on device") {
         "the volume that the log names is full: enlarge it, or keep less on it."
     } else if is_denied || contains("unable to open database file") {
-        "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }`; a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
+        "the container's user has no permission to write to the path in the log. If a PersistentVolumeClaim is mounted there, set `services.security_context = { fs_group = 1001 }` (on OpenShift, `services.openshift = {}` instead); a volume that ignores it (`hostPath`, NFS) needs an owner or a mode that lets the user write."
     } else if contains("Read-only file system") {
         "the path in the log is read-only: mount a volume there (`volumes` and `volume_mounts`), or remove `read_only_root_filesystem` from `services.container_security_context`."
     } else if contains("Operation not permitted") {

@@ -38,15 +38,9 @@ const ENDED_WITHIN_SECONDS: i64 = 600;
 /// Returns the issues that prevent the newest pods from becoming ready, least recoverable first. An issue of several
 /// pods is one entry.
 pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
-    let current: Vec<Pod> = match observation.deployment {
-        // Status and pods are those of an older specification.
-        Some(deployment) if !is_observed(deployment) => {
-            return replica_set_refused(deployment).into_iter().collect();
-        }
-        Some(deployment) => {
-            without_past_failures(of_newest_replica_set(deployment, observation.pods))
-        }
-        None => newest(observation.pods).into_iter().collect(),
+    let Some(current) = current_pods(observation) else {
+        let refused = observation.deployment.and_then(replica_set_refused);
+        return refused.into_iter().collect();
     };
     let mut all = issues(&current);
     for pod in &current {
@@ -96,9 +90,33 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
     grouped
 }
 
+/// Returns the newest pods; `None` if status and pods are those of an older specification.
+pub(super) fn current_pods(observation: &Observation<'_>) -> Option<Vec<Pod>> {
+    let Some(deployment) = observation.deployment else {
+        return Some(newest(observation.pods).into_iter().collect());
+    };
+    if !is_observed(deployment) {
+        return None;
+    }
+    let mut pods = without_past_failures(of_newest_replica_set(deployment, observation.pods));
+    if has_no_updated_pod(deployment) {
+        // The condition `Progressing` still names the previous ReplicaSet. Ended pods are never counted.
+        pods.retain(is_ended);
+    }
+    Some(pods)
+}
+
 fn is_observed(deployment: &Deployment) -> bool {
     let status = deployment.status.as_ref();
     status.and_then(|status| status.observed_generation) >= deployment.metadata.generation
+}
+
+/// Returns whether every pod that runs is of an older specification. The controller replaces pods by the strategy
+/// `Recreate` in this order: it deletes the old pods, then creates the ReplicaSet.
+fn has_no_updated_pod(deployment: &Deployment) -> bool {
+    let status = deployment.status.as_ref();
+    let updated = status.and_then(|status| status.updated_replicas);
+    updated.unwrap_or(0) == 0
 }
 
 /// Returns the pods of the newest ReplicaSet. Pods of an older one can fail for reasons that the change corrects.
@@ -111,7 +129,7 @@ fn of_newest_replica_set(deployment: &Deployment, pods: &[Pod]) -> Vec<Pod> {
 
 /// Returns the name of the newest ReplicaSet. The condition `Progressing` has it in its message: `ReplicaSet "x" is
 /// progressing.`, `Created new replica set "x"`. Listing ReplicaSets would need one more permission.
-fn replica_set(deployment: &Deployment) -> Option<String> {
+pub(super) fn replica_set(deployment: &Deployment) -> Option<String> {
     let name = progressing(deployment)?
         .message
         .as_ref()?

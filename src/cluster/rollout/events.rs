@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::ListParams;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::Observation;
 use super::pod_issue::{Cause, PodIssue};
-use crate::cluster::error::Reason;
+use crate::cluster::error::{Error, Reason};
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::EVENTS;
 use crate::cluster::{Cluster, StoreName};
@@ -21,6 +22,8 @@ const FIRST_READ: Duration = Duration::from_secs(2);
 /// The delay of the first read while all containers run. Most servers are ready within this time.
 const FIRST_READ_OF_PROBES: Duration = Duration::from_secs(30);
 const INTERVAL: Duration = Duration::from_secs(10);
+/// The time for a read. The rollout can complete meanwhile.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// The number of stuck objects whose events are read; the others usually have the same cause.
 const OBJECTS: usize = 3;
 
@@ -31,7 +34,7 @@ pub(super) struct Stuck {
     delay: Duration,
 }
 
-/// Reads events, and keeps those of the last read.
+/// Reads events, and keeps those of the last successful read.
 #[derive(Default)]
 pub(super) struct EventReader {
     pub events: Vec<Event>,
@@ -59,21 +62,49 @@ impl EventReader {
     }
 
     pub async fn read(&mut self, cluster: &Cluster, store: &StoreName, cancel: &CancellationToken) {
-        let mut events = Vec::new();
-        for (kind, name) in self.stuck.objects.iter().take(OBJECTS) {
+        let objects = self.stuck.objects.iter().take(OBJECTS);
+        let reads = join_all(objects.map(|(kind, name)| async move {
             let selector = format!("involvedObject.kind={kind},involvedObject.name={name}");
-            let params = ListParams::default().fields(&selector);
-            let request = Request::list(EVENTS, &store.namespace, params);
-            match cluster.send_for::<List<Event>>(request, cancel).await {
-                Ok(list) => events.extend(list.items.unwrap_or_default()),
-                Err(error) => {
+            let read = cluster.list_events(store, &selector, cancel);
+            let read = timeout(READ_TIMEOUT, read).await;
+            (*kind, name.as_str(), read)
+        }));
+        let mut events = Vec::new();
+        for (kind, name, read) in reads.await {
+            match read {
+                Ok(Ok(read)) => {
+                    events.extend(read);
+                    continue;
+                }
+                Ok(Err(error)) => {
                     tracing::info!("cannot list the events of {kind}/{name}: {}", error.reason);
                     self.forbidden |= matches!(error.reason, Reason::Forbidden { .. });
                 }
+                Err(_) => tracing::info!("cannot list the events of {kind}/{name} in time"),
             }
+            let known = self.events.iter().filter(|event| {
+                let of = &event.involved_object;
+                (of.kind.as_deref(), of.name.as_deref()) == (Some(kind), Some(name))
+            });
+            events.extend(known.cloned());
         }
         self.events = events;
         self.next = (!self.forbidden).then(|| Instant::now() + INTERVAL);
+    }
+}
+
+impl Cluster {
+    /// Returns the events with these fields.
+    pub(super) async fn list_events(
+        &self,
+        store: &StoreName,
+        selector: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Vec<Event>, Error> {
+        let params = ListParams::default().fields(selector);
+        let request = Request::list(EVENTS, &store.namespace, params);
+        let list = self.send_for::<List<Event>>(request, cancel).await?;
+        Ok(list.items.unwrap_or_default())
     }
 }
 
@@ -120,10 +151,42 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::cluster::fake_api::{self, Reply};
     use crate::cluster::rollout::pod_issue::Recoverability;
 
     fn pod(name: &str) -> (&'static str, String) {
         ("Pod", name.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_failed_read_keeps_the_events() {
+        let event =
+            |name: &str| json!({"metadata": {}, "involvedObject": {"kind": "Pod", "name": name}});
+        let list = json!({"items": [event("p")]});
+        let mut replies = [
+            Reply::Answer(200, list),
+            Reply::Answer(
+                400,
+                json!({"kind": "Status", "status": "Failure", "code": 400}),
+            ),
+        ]
+        .into_iter();
+        let cluster = fake_api::cluster(move |_| replies.next().unwrap()).await;
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+        let mut reader = EventReader {
+            events: vec![serde_json::from_value(event("q")).unwrap()],
+            stuck: Stuck {
+                objects: vec![pod("p")],
+                delay: FIRST_READ,
+            },
+            ..EventReader::default()
+        };
+        for _ in 0..2 {
+            reader.read(&cluster, &store, &cancel).await;
+            let names = reader.events.iter();
+            let names: Vec<_> = names.map(|it| it.involved_object.name.clone()).collect();
+            assert_eq!(names, [Some("p".to_owned())]);
+        }
     }
 
     #[test]

@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::{Event, PersistentVolumeClaim, Pod};
-use k8s_openapi::serde::de::DeserializeOwned;
 use kube::api::{ListParams, LogParams};
 use kube::client::Body;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis::{Observation, diagnose};
+use super::diagnosis::{Observation, current_pods, diagnose, replica_set};
 use super::pod_issue::{Cause, PodIssue};
-use crate::cluster::error::{Error, Reason};
-use crate::cluster::request::Request;
-use crate::cluster::resource::{EVENTS, PODS, Resource, escape};
+use super::pods;
+use crate::cluster::error::Reason;
+use crate::cluster::request::{List, Request};
+use crate::cluster::resource::{PODS, Resource, escape};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names;
 use crate::feast::secrets::redaction::Redaction;
@@ -26,36 +28,28 @@ const LINES: usize = 10;
 const BYTES: i64 = 16_384;
 /// The largest number of logs.
 const LOGS: usize = 3;
+/// The largest number of pods whose events are read.
+const PODS_WITH_EVENTS: usize = 10;
 /// The time for all reads, because the user waits for the error.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time for the lists, before the logs are read.
+const LISTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// Returns the issues with their details.
     pub(super) async fn explain(
         &self,
         store: &StoreName,
-        watched: Observation<'_>,
-        secrets: &Redaction,
-    ) -> Vec<PodIssue> {
-        let details = self.read_details(store, watched, secrets);
-        let details = tokio::time::timeout(DIAGNOSIS_TIMEOUT, details).await;
-        details.unwrap_or_else(|_| {
-            // A log is shown only after all secrets are listed.
-            let mut issues = diagnose(&watched);
-            issues.iter_mut().for_each(|issue| issue.log.clear());
-            issues
-        })
-    }
-
-    async fn read_details(
-        &self,
-        store: &StoreName,
         observation: Observation<'_>,
         secrets: &Redaction,
     ) -> Vec<PodIssue> {
-        let mut events: Vec<Event> = self
-            .list_items(store, EVENTS, ListParams::default().fields("type=Warning"))
-            .await;
+        let now = Instant::now();
+        let (lists_deadline, deadline) = (now + LISTS_TIMEOUT, now + DIAGNOSIS_TIMEOUT);
+        let (events, pvcs) = tokio::join!(
+            timeout_at(lists_deadline, self.warnings_about(store, &observation)),
+            timeout_at(lists_deadline, self.unbound_pvcs(store, &observation)),
+        );
+        let (mut events, pvcs) = (events.unwrap_or_default(), pvcs.unwrap_or_default());
         // The events of stuck objects also include normal ones, which show the progress.
         let listed: BTreeSet<_> = events
             .iter()
@@ -66,16 +60,6 @@ impl Cluster {
             .iter()
             .filter(|event| !listed.contains(&event.metadata.uid));
         events.extend(watched.cloned());
-        let pvcs: Vec<PersistentVolumeClaim> = if diagnose(&observation)
-            .iter()
-            .any(|issue| issue.cause == Cause::UnboundPvc)
-        {
-            let pvcs = Resource::from(Kind::PersistentVolumeClaim);
-            self.list_items(store, pvcs, ListParams::default().limit(500))
-                .await
-        } else {
-            Vec::new()
-        };
         let mut issues = diagnose(&Observation {
             events: &events,
             pvcs: &pvcs,
@@ -90,8 +74,12 @@ impl Cluster {
                 .iter()
                 .find(|pod| pod.metadata.name == issue.pod);
             let mut secrets = secrets.clone();
+            // A log is shown only after all secrets are listed.
             let complete = match pod {
-                Some(pod) => self.learn_secrets(store, pod, &mut secrets).await,
+                Some(pod) => {
+                    let learned = self.learn_secrets(store, pod, &mut secrets);
+                    timeout_at(deadline, learned).await.unwrap_or(false)
+                }
                 None => true,
             };
             issue.message = secrets.redact(&issue.message);
@@ -101,7 +89,8 @@ impl Cluster {
                 continue;
             }
             if issue.log.is_empty() && number < LOGS {
-                issue.log = self.log(store, issue).await;
+                let log = timeout_at(deadline, self.log(store, issue)).await;
+                issue.log = log.unwrap_or_default();
             }
             let start = issue.log.len().saturating_sub(LINES);
             // The text is redacted as a whole, because a value can have several lines.
@@ -197,21 +186,72 @@ impl Cluster {
         }
     }
 
-    async fn list_items<T: DeserializeOwned>(
+    /// Returns the warnings about the objects that can prevent the newest pods from becoming ready.
+    async fn warnings_about(&self, store: &StoreName, observation: &Observation<'_>) -> Vec<Event> {
+        let cancel = &CancellationToken::new();
+        let names = explaining_objects(observation);
+        let lists = names.iter().map(|name| async move {
+            let selector = format!("type=Warning,involvedObject.name={name}");
+            let listed = self.list_events(store, &selector, cancel).await;
+            listed.unwrap_or_else(|error| {
+                tracing::info!("cannot list the events of {name}: {}", error.reason);
+                Vec::new()
+            })
+        });
+        join_all(lists).await.into_iter().flatten().collect()
+    }
+
+    /// Returns the PersistentVolumeClaims, if one that is not bound is an issue.
+    async fn unbound_pvcs(
         &self,
         store: &StoreName,
-        resource: Resource,
-        params: ListParams,
-    ) -> Vec<T> {
+        observation: &Observation<'_>,
+    ) -> Vec<PersistentVolumeClaim> {
+        if !diagnose(observation).iter().any(is_about_pvc) {
+            return Vec::new();
+        }
+        let resource = Resource::from(Kind::PersistentVolumeClaim);
+        let params = ListParams::default().limit(500);
         let request = Request::list(resource, &store.namespace, params);
-        match self.send(request, &CancellationToken::new()).await {
-            Ok(list) => serde_json::from_value(list["items"].clone()).unwrap_or_default(),
-            Err(Error { reason, .. }) => {
-                tracing::info!("cannot list {}: {reason}", resource.plural);
+        let cancel = CancellationToken::new();
+        let list = self.send_for::<List<PersistentVolumeClaim>>(request, &cancel);
+        match list.await {
+            Ok(list) => list.items.unwrap_or_default(),
+            Err(error) => {
+                tracing::info!("cannot list {}: {}", resource.plural, error.reason);
                 Vec::new()
             }
         }
     }
+}
+
+fn is_about_pvc(issue: &PodIssue) -> bool {
+    issue.cause == Cause::UnboundPvc
+}
+
+/// Returns the names of the objects whose events can explain the issues: the Job, or the ReplicaSet, the pods that are
+/// not ready, and their PersistentVolumeClaims.
+fn explaining_objects(observation: &Observation<'_>) -> BTreeSet<String> {
+    let pods = current_pods(observation).unwrap_or_default();
+    let issues = pods::issues(&pods);
+    let mut names: BTreeSet<String> = (issues.iter())
+        .filter_map(|issue| issue.pod.clone())
+        .take(PODS_WITH_EVENTS)
+        .collect();
+    if issues.iter().any(is_about_pvc) {
+        let named = pods.iter().filter(|pod| {
+            let name = pod.metadata.name.as_ref();
+            name.is_some_and(|name| names.contains(name))
+        });
+        let specs = named.filter_map(|pod| pod.spec.as_ref());
+        let volumes = specs.flat_map(|spec| spec.volumes.iter().flatten());
+        let claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+        let claims: Vec<String> = claims.map(|claim| claim.claim_name.clone()).collect();
+        names.extend(claims);
+    }
+    names.extend(observation.job.map(str::to_owned));
+    names.extend(observation.deployment.and_then(replica_set));
+    names
 }
 
 /// Returns the names of the Secrets in environment variables and volumes.
@@ -251,4 +291,52 @@ fn secrets_of(pod: &Pod) -> BTreeSet<String> {
         }
     }
     named
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+
+    fn pod(name: &str, message: &str) -> Pod {
+        let json = json!({
+            "metadata": {"name": name, "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "d-1", "uid": "u", "controller": true}]},
+            "spec": {"containers": [], "volumes": [
+                {"name": "v", "persistentVolumeClaim": {"claimName": format!("data-of-{name}")}}]},
+            "status": {"phase": "Pending", "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}]},
+        });
+        serde_json::from_value(json).expect("a Pod")
+    }
+
+    #[test]
+    fn the_events_of_few_objects_are_read() {
+        let deployment = |pods: usize| -> Json {
+            json!({"metadata": {"name": "d"}, "spec": {"selector": {}, "template": {}},
+                "status": {"updatedReplicas": pods, "conditions": [{"type": "Progressing", "status": "True",
+                    "message": "ReplicaSet \"d-1\" is progressing."}]}})
+        };
+        let names = |pods: &[Pod]| {
+            let deployment = serde_json::from_value(deployment(pods.len())).expect("a Deployment");
+            let observation = Observation {
+                deployment: Some(&deployment),
+                pods,
+                ..Observation::default()
+            };
+            Vec::from_iter(explaining_objects(&observation))
+        };
+        let unbound = "pod has unbound immediate PersistentVolumeClaims";
+        assert_eq!(names(&[]), ["d-1"]);
+        assert_eq!(names(&[pod("p", "no node")]), ["d-1", "p"]);
+        assert_eq!(names(&[pod("p", unbound)]), ["d-1", "data-of-p", "p"]);
+        let many: Vec<Pod> = (0..50).map(|n| pod(&format!("p{n}"), "no node")).collect();
+        assert_eq!(names(&many).len(), PODS_WITH_EVENTS + 1);
+        let job = Observation {
+            job: Some("j"),
+            ..Observation::default()
+        };
+        assert_eq!(Vec::from_iter(explaining_objects(&job)), ["j"]);
+    }
 }

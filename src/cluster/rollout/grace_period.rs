@@ -11,6 +11,10 @@ use super::pod_issue::{Cause, PodIssue, Recoverability};
 /// 10 s and after another 20 s.
 pub const GRACE: Duration = Duration::from_secs(40);
 
+/// The time for which an issue that never ends must last. The pods of an older ReplicaSet still exist for a moment
+/// after a change that corrects it.
+const CONFIRMATION: Duration = Duration::from_secs(5);
+
 /// The time for an injected container to end after the containers of the Job.
 const SIDECAR_GRACE: Duration = Duration::from_secs(10);
 
@@ -53,42 +57,37 @@ impl GracePeriod {
         exceeded: Option<Duration>,
         now: Instant,
     ) -> Verdict {
-        if issues
-            .iter()
-            .any(|issue| issue.recoverability == Recoverability::Never)
-        {
-            return Verdict::GiveUp;
-        }
         if issues.is_empty() || issues.iter().any(PodIssue::waits_for_cluster) {
             self.awaited_cluster = now;
         }
         let overdue = exceeded.map(|deadline| self.awaited_cluster + deadline);
-        let passing = issues
-            .iter()
-            .filter(|issue| issue.recoverability == Recoverability::MaybeSoon);
-        self.since = passing
-            .map(|issue| {
-                let key = (issue.cause, issue.container.clone());
-                let since = self.since.get(&key).copied().unwrap_or(now);
-                (key, since)
-            })
-            .collect();
-        let ends = self
-            .since
-            .iter()
-            .map(|((cause, _), since)| *since + self.grace_of(*cause));
-        match (ends.min(), overdue) {
+        let mut all_since = BTreeMap::new();
+        let mut end: Option<Instant> = None;
+        for issue in issues {
+            let Some(grace) = self.grace_of(issue) else {
+                continue;
+            };
+            let key = (issue.cause, issue.container.clone());
+            let since = self.since.get(&key).copied().unwrap_or(now);
+            all_since.insert(key, since);
+            end = Some(end.map_or(since + grace, |end| end.min(since + grace)));
+        }
+        self.since = all_since;
+        match (end, overdue) {
             (Some(end), _) if end <= now => Verdict::GiveUp,
             (_, Some(overdue)) if overdue <= now => Verdict::Overdue,
             (end, overdue) => Verdict::Continue(end.into_iter().chain(overdue).min()),
         }
     }
 
-    fn grace_of(&self, cause: Cause) -> Duration {
-        match cause {
-            Cause::Sidecar => self.grace.min(SIDECAR_GRACE),
-            Cause::NodeSetup => self.grace.max(NODE_GRACE),
-            _ => self.grace,
+    /// Returns the time for which the issue may last; `None` until the timeout.
+    fn grace_of(&self, issue: &PodIssue) -> Option<Duration> {
+        match (issue.recoverability, issue.cause) {
+            (Recoverability::Eventually, _) => None,
+            (Recoverability::Never, _) => Some(self.grace.min(CONFIRMATION)),
+            (Recoverability::MaybeSoon, Cause::Sidecar) => Some(self.grace.min(SIDECAR_GRACE)),
+            (Recoverability::MaybeSoon, Cause::NodeSetup) => Some(self.grace.max(NODE_GRACE)),
+            (Recoverability::MaybeSoon, _) => Some(self.grace),
         }
     }
 }
@@ -125,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn only_an_unrecoverable_issue_ends_the_wait_at_once() {
+    fn an_unrecoverable_issue_ends_the_wait_when_it_is_confirmed() {
         let now = Instant::now();
-        let mut grace_period = GracePeriod::new(Duration::ZERO, now);
+        let mut grace_period = GracePeriod::new(GRACE, now);
         let waiting = [PodIssue::new(
             Cause::Unschedulable,
             Recoverability::Eventually,
@@ -142,7 +141,14 @@ mod tests {
             Recoverability::Never,
             "InvalidImageName",
         )];
-        assert_eq!(grace_period.verdict(&name, None, now), Verdict::GiveUp);
+        let then = now + CONFIRMATION;
+        let mut verdict = |issues: &[PodIssue], now| grace_period.verdict(issues, None, now);
+        assert_eq!(verdict(&name, now), Verdict::Continue(Some(then)));
+        // The pod of the older ReplicaSet is gone.
+        assert_eq!(verdict(&[], then), Verdict::Continue(None));
+        let again = then + CONFIRMATION;
+        assert_eq!(verdict(&name, then), Verdict::Continue(Some(again)));
+        assert_eq!(verdict(&name, again), Verdict::GiveUp);
     }
 
     #[test]

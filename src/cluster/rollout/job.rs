@@ -31,11 +31,31 @@ pub fn job_progress(live: &Json) -> Progress {
     })
 }
 
+/// Returns whether the Job can still have pods. A Job that is being deleted counts as long as it exists.
+pub fn can_have_pods(live: &Json) -> bool {
+    match job_progress(live) {
+        Progress::Waiting(_) => true,
+        Progress::Done => false,
+        Progress::Failed(_) => !live["metadata"]["deletionTimestamp"].is_null(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_terminating_job_can_have_pods() {
+        let job = |status: Json, deleted: Json| {
+            can_have_pods(&json!({"metadata": {"deletionTimestamp": deleted}, "status": status}))
+        };
+        let failed = || json!({"conditions": [{"type": "Failed", "status": "True"}]});
+        assert!(job(json!({}), Json::Null));
+        assert!(!job(failed(), Json::Null));
+        assert!(job(failed(), json!("2026-01-01T00:00:00Z")));
+    }
 
     #[test]
     fn a_job_succeeds_or_fails() {

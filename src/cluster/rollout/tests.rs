@@ -192,6 +192,42 @@ async fn a_timeout_names_the_failure_before_a_list_without_an_answer() {
     );
 }
 
+/// The Deployment as the API server lists it.
+fn listed(updated: i32) -> Reply {
+    let mut deployment =
+        serde_json::to_value(deployment(&[("/status/updatedReplicas", json!(updated))]))
+            .expect("JSON");
+    deployment["metadata"]["name"] = json!("feast-x");
+    let list = json!({"metadata": {"resourceVersion": "7"}, "items": [deployment]});
+    Reply::Answer(200, list)
+}
+
+/// The watch fails once, and is resumed without an event before the timeout.
+#[tokio::test]
+async fn a_timeout_does_not_name_an_interruption_that_is_over() {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let mut requests = 0;
+    let cluster = fake_api::cluster(move |it| {
+        if it.line != "GET /apis/apps/v1/namespaces/ns/deployments" {
+            return Reply::Hang;
+        }
+        requests += 1;
+        match requests {
+            1 => listed(1),
+            2 => unavailable(),
+            3 => {
+                sender.send(()).expect("a receiver");
+                Reply::Hang
+            }
+            _ => listed(2),
+        }
+    });
+    assert_eq!(
+        timeout_of_rollout(&cluster.await, 3600, &mut receiver).await,
+        "2 of 3 replicas are updated after 3600 s"
+    );
+}
+
 /// The Deployment is listed once; then the API server answers 503 to every request.
 #[tokio::test]
 async fn a_timeout_names_an_interrupted_watch() {
@@ -203,12 +239,7 @@ async fn a_timeout_names_an_interrupted_watch() {
         }
         requests += 1;
         if requests == 1 {
-            let mut unfinished =
-                serde_json::to_value(deployment(&[("/status/updatedReplicas", json!(1))]));
-            let unfinished = unfinished.as_mut().expect("JSON");
-            unfinished["metadata"]["name"] = json!("feast-x");
-            let list = json!({"metadata": {"resourceVersion": "7"}, "items": [unfinished]});
-            return Reply::Answer(200, list);
+            return listed(1);
         }
         if requests == 3 {
             // The provider has noticed the second failure.

@@ -1,5 +1,6 @@
 //! The wait: a loop around [`progress`] and [`diagnose`], driven by one watch of the object and one of its pods.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -30,7 +31,7 @@ const FIRST_LIST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, Copy)]
 pub struct Wait<'a> {
     pub deadline: Instant,
-    /// The time-out of the deadline, for error messages.
+    /// The timeout of the deadline, for error messages.
     pub timeout: Duration,
     /// The time for issues that can be temporary.
     pub grace: Duration,
@@ -41,7 +42,7 @@ pub struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
-    /// Starts the time-out now.
+    /// Starts the timeout now.
     pub fn new(timeout: Duration, secrets: &'a Redaction) -> Self {
         Self::since(Instant::now(), timeout, secrets)
     }
@@ -88,7 +89,7 @@ impl JobRole {
 
 /// A kind of workload that a wait is for.
 #[derive(Clone, Copy)]
-enum Workload {
+enum AwaitedWorkload {
     Deployment {
         /// See [`progress`].
         minimum: Option<i32>,
@@ -98,7 +99,7 @@ enum Workload {
 
 /// The object that a wait is for.
 struct Subject<'a> {
-    workload: Workload,
+    workload: AwaitedWorkload,
     name: &'a str,
     /// The label selector of all its pods.
     pods: String,
@@ -107,24 +108,38 @@ struct Subject<'a> {
 impl Subject<'_> {
     fn kind(&self) -> Kind {
         match self.workload {
-            Workload::Deployment { .. } => Kind::Deployment,
-            Workload::Job(_) => Kind::Job,
+            AwaitedWorkload::Deployment { .. } => Kind::Deployment,
+            AwaitedWorkload::Job(_) => Kind::Job,
         }
     }
 
     fn progress(&self, live: Option<&Json>) -> Progress {
         match (self.workload, live) {
-            (Workload::Job(_), None) => {
+            (AwaitedWorkload::Job(_), None) => {
                 Progress::Failed("the Job was deleted before it had ended".into())
             }
-            (Workload::Job(_), Some(live)) => job_progress(live),
-            (Workload::Deployment { .. }, None) => {
+            (AwaitedWorkload::Job(_), Some(live)) => job_progress(live),
+            (AwaitedWorkload::Deployment { .. }, None) => {
                 Progress::Failed("the Deployment does not exist".into())
             }
-            (Workload::Deployment { minimum }, Some(live)) => match deployment(live) {
+            (AwaitedWorkload::Deployment { minimum }, Some(live)) => match deployment(live) {
                 Some(deployment) => progress(&deployment, minimum),
                 None => Progress::Waiting("the Deployment could not be read".into()),
             },
+        }
+    }
+
+    fn view(&self, live: Option<&Json>, pods: &BTreeMap<String, Json>) -> View {
+        let deployment = match self.workload {
+            AwaitedWorkload::Deployment { .. } => live.and_then(deployment),
+            AwaitedWorkload::Job(_) => None,
+        };
+        View {
+            live: live.cloned(),
+            deployment,
+            pods: (pods.values())
+                .filter_map(|pod| serde_json::from_value(pod.clone()).ok())
+                .collect(),
         }
     }
 
@@ -137,7 +152,7 @@ impl Subject<'_> {
     ) -> Observation<'a> {
         Observation {
             deployment: view.deployment.as_ref(),
-            job: matches!(self.workload, Workload::Job(_)).then_some(self.name),
+            job: matches!(self.workload, AwaitedWorkload::Job(_)).then_some(self.name),
             live: view.live.as_ref(),
             field_manager,
             pods: &view.pods,
@@ -152,22 +167,27 @@ impl Subject<'_> {
         end: End,
         wait: &Wait<'_>,
         missing: String,
+        available: i32,
         interruption: Option<&str>,
         issues: Vec<PodIssue>,
     ) -> Reason {
         match (end, self.workload) {
-            (End::Failed(message), Workload::Job(role)) => Reason::JobFailed {
+            (End::Failed(message), AwaitedWorkload::Job(role)) => Reason::JobFailed {
                 role,
                 message,
                 issues,
             },
-            (End::GivenUp(message), Workload::Job(role)) => Reason::JobUnfinished {
+            (End::GivenUp(message), AwaitedWorkload::Job(role)) => Reason::JobUnfinished {
                 role,
                 message,
                 issues,
             },
-            (End::Failed(message) | End::GivenUp(message), Workload::Deployment { .. }) => {
-                Reason::RolloutFailed { message, issues }
+            (End::Failed(message) | End::GivenUp(message), AwaitedWorkload::Deployment { .. }) => {
+                Reason::RolloutFailed {
+                    message,
+                    available,
+                    issues,
+                }
             }
             (End::TimedOut, _) => Reason::TimedOut {
                 seconds: wait.timeout.as_secs(),
@@ -203,7 +223,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// The rollout has failed or cannot finish, the time-out is over, or the operation was cancelled.
+    /// The rollout has failed or cannot finish, the timeout is over, or the operation was canceled.
     pub async fn wait_for_rollout(
         &self,
         store: &StoreName,
@@ -212,7 +232,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let subject = Subject {
-            workload: Workload::Deployment {
+            workload: AwaitedWorkload::Deployment {
                 minimum: rollout.minimum,
             },
             name: rollout.deployment,
@@ -225,7 +245,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// The Job has failed or cannot finish, the time-out is over, or the operation was cancelled.
+    /// The Job has failed or cannot finish, the timeout is over, or the operation was canceled.
     pub async fn wait_for_job(
         &self,
         store: &StoreName,
@@ -235,7 +255,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
         let subject = Subject {
-            workload: Workload::Job(role),
+            workload: AwaitedWorkload::Job(role),
             name: job,
             pods: format!("job-name={job}"),
         };
@@ -257,7 +277,7 @@ impl Cluster {
         let first_list = deadline.max(Instant::now() + FIRST_LIST_TIMEOUT);
         let named = Selection::Named(subject.name);
         let mut object = self
-            .watch(resource, namespace, named)
+            .watch(resource, namespace, named.clone())
             .await
             .map_err(refused)?;
         let labelled = Selection::Labelled(subject.pods.clone());
@@ -273,7 +293,7 @@ impl Cluster {
         let mut missing = format!("the {} could not be read yet", resource.kind);
         let mut logged = String::new();
         let mut view = View::default();
-        let end = loop {
+        let mut end = loop {
             let all_listed = object_listed && (pods_listed || !pods_permitted);
             let wake = match all_listed {
                 true => reader
@@ -312,15 +332,7 @@ impl Cluster {
                 }
             }
             let live = object.objects.get(subject.name);
-            view = View {
-                live: live.cloned(),
-                deployment: live
-                    .filter(|_| matches!(subject.workload, Workload::Deployment { .. }))
-                    .and_then(deployment),
-                pods: (pods.objects.values())
-                    .filter_map(|pod| serde_json::from_value(pod.clone()).ok())
-                    .collect(),
-            };
+            view = subject.view(live, &pods.objects);
             missing = match (subject.progress(live), live) {
                 (Progress::Done, Some(live)) => return Ok(live.clone()),
                 (Progress::Failed(message), _) => break End::Failed(message),
@@ -339,10 +351,30 @@ impl Cluster {
             let stuck = stuck(&observation, &issues);
             reader.plan(stuck, Instant::now());
         };
+        let mut interruption = object.interruption().map(str::to_owned);
+        if matches!(end, End::TimedOut)
+            && interruption.is_some()
+            && let Some(objects) = self
+                .read_interrupted(resource, namespace, &named, cancel)
+                .await
+        {
+            interruption = None;
+            let live = objects.get(subject.name);
+            view = subject.view(live, &pods.objects);
+            match (subject.progress(live), live) {
+                (Progress::Done, Some(live)) => return Ok(live.clone()),
+                (Progress::Failed(message), _) => end = End::Failed(message),
+                (Progress::Waiting(text), _) => missing = text,
+                (Progress::Done, None) => {}
+            }
+        }
         let observation = subject.observation(&view, &reader.events, manager);
         let issues = self.explain(store, observation, wait.secrets).await;
-        let interruption = object.interruption();
-        let reason = subject.reason(end, wait, missing, interruption, issues);
+        let available = (view.deployment.as_ref())
+            .and_then(|deployment| deployment.status.as_ref()?.available_replicas)
+            .unwrap_or(0);
+        let interruption = interruption.as_deref();
+        let reason = subject.reason(end, wait, missing, available, interruption, issues);
         Err(fail(Verb::Wait, reason))
     }
 }
@@ -359,7 +391,7 @@ fn report(
     let mut text = missing.to_owned();
     let is_running = |issue: &&PodIssue| {
         // The pod of a Job runs until its container has ended.
-        matches!(subject.workload, Workload::Job(_))
+        matches!(subject.workload, AwaitedWorkload::Job(_))
             && (issue.cause, issue.reason.as_str()) == (Cause::Other, "Running")
     };
     for issue in issues.iter().filter(|issue| !is_running(issue)) {

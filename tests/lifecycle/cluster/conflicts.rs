@@ -24,7 +24,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     let field = "other field managers own these fields:\n  .spec.template.spec.containers[name=\"online\"].image";
     let time = lab.written("x", "kubectl-edit").await;
     let conflict = format!(
-        "{field}: set by \"kubectl-edit\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
+        "{field}: set by \"kubectl-edit\" at {time} to \"feast:other\"; the configured value is \"feast:1\""
     );
     assert_eq!(reasons(&outcome.errors), [conflict]);
     assert_eq!(
@@ -46,7 +46,7 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     let outcome = lab.try_apply("x", &target, true).await.expect("begun");
     let time = lab.written("x", "argocd").await;
     let conflict = format!(
-        "{field}: applied by \"argocd\" at {time}, to \"feast:other\"; wanted is \"feast:1\""
+        "{field}: applied by \"argocd\" at {time} to \"feast:other\"; the configured value is \"feast:1\""
     );
     assert_eq!(reasons(&outcome.errors), [conflict]);
     let forcing = Lab {
@@ -109,6 +109,7 @@ pub async fn detects_objects_created_after_the_read(lab: Lab) {
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
+            deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
         let outcome = lab.cluster.apply(BTreeMap::new(), &desired, None, &cancel);
@@ -167,6 +168,7 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
             prior: planned,
             pvc_policy: &PvcPolicy::default(),
             repair_drift: true,
+            deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
         // The dry runs before the first write find a conflict.
@@ -184,8 +186,8 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
         reasons(&errors),
         [format!(
             "these fields were changed after the plan was made:\n  \
-             .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-edit\" at {time}, to \
-             \"feast:unseen\"; wanted is \"feast:2\""
+             .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-edit\" at {time} to \
+             \"feast:unseen\"; the configured value is \"feast:2\""
         )]
     );
     assert_eq!(image().await, "feast:unseen");

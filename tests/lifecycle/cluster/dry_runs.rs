@@ -114,8 +114,8 @@ pub async fn finds_conflicts_that_an_update_would_meet(lab: Lab) {
     let time = lab.written("x", "kubectl-edit").await;
     let field = ".spec.template.spec.containers[name=\"online\"].image";
     let conflict = format!(
-        "these fields were changed after the plan was made:\n  {field}: set by \"kubectl-edit\" at {time}, to \
-         \"feast:edited\"; wanted is \"feast:2\""
+        "these fields were changed after the plan was made:\n  {field}: set by \"kubectl-edit\" at {time} to \
+         \"feast:edited\"; the configured value is \"feast:2\""
     );
     assert_eq!(reasons(&checked.refused), [conflict]);
 }

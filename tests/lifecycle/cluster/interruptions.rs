@@ -48,12 +48,13 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
         prior: &BTreeMap::new(),
         pvc_policy: &PvcPolicy::default(),
         repair_drift: false,
+        deadline: tokio::time::Instant::now(),
         wait_for_job: None,
     };
     let errors = apply(&lab.cluster, &desired, &cancelled)
         .await
         .expect_err("cancelled");
-    assert_eq!(reasons(&errors), ["the operation was cancelled"]);
+    assert_eq!(reasons(&errors), ["the operation was canceled"]);
     // The next apply continues.
     let outcome = lab.apply("x", &good).await;
     assert_eq!(outcome.exists.len(), 5);
@@ -124,6 +125,7 @@ pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift: false,
+            deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
         let cancel = CancellationToken::new();

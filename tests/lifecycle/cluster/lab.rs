@@ -164,6 +164,7 @@ impl Lab {
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
             repair_drift,
+            deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
         apply(&self.cluster, &desired, &CancellationToken::new()).await

@@ -113,7 +113,7 @@ async fn live(
     let secrets = Redaction::default();
     let wait = Wait::new(TIMEOUT, &secrets);
     let claims = PvcPolicy {
-        delete: true,
+        deletable: [format!("feast-{name}")].into(),
         ..PvcPolicy::default()
     };
     let known: BTreeSet<Key> = target.keys().cloned().collect();
@@ -127,6 +127,7 @@ async fn live(
             prior: &BTreeMap::new(),
             pvc_policy: &claims,
             repair_drift: false,
+            deadline: tokio::time::Instant::now(),
             wait_for_job: Some(wait),
         };
         let outcome = apply(cluster, &desired, &cancel).await?;

@@ -125,12 +125,13 @@ pub async fn prunes_and_deletes(lab: Lab) {
     assert_eq!(outcome.changed, BTreeSet::from([service.clone()]));
     assert!(!outcome.exists.contains_key(&service));
 
-    let delete = |delete| {
+    let delete = |deletable: &[&str]| {
         let lab = &lab;
+        let deletable = deletable.iter().map(|name| (*name).to_owned()).collect();
         async move {
             let known = BTreeSet::new();
             let claims = PvcPolicy {
-                delete,
+                deletable,
                 used: BTreeSet::new(),
             };
             let cancel = CancellationToken::new();
@@ -144,9 +145,10 @@ pub async fn prunes_and_deletes(lab: Lab) {
             deletion.kept
         }
     };
-    assert_eq!(delete(false).await, claims);
-    assert_eq!(delete(false).await, claims, "gone already is fine");
-    assert_eq!(delete(true).await, []);
+    assert_eq!(delete(&[]).await, claims);
+    assert_eq!(delete(&[]).await, claims, "gone already is fine");
+    assert_eq!(delete(&["feast-x-online"]).await, claims[1..]);
+    assert_eq!(delete(&["feast-x-online", "feast-x-registry"]).await, []);
     let keys = target.into_keys().collect();
     let left = lab
         .cluster

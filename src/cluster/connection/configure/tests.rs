@@ -388,11 +388,14 @@ fn the_identity_has_the_source_of_the_credentials() {
     let configured = |source: &str| Identity::Configured {
         source: source.to_owned(),
         expires: None,
+        is_printed: false,
     };
     assert_eq!(
         identity(file.connection()),
         configured(
-            "`client-certificate` of the user \"u1\" in the kubeconfig and `token` of the user \"u1\" in the kubeconfig"
+            &["client-certificate", "token"]
+                .map(|it| format!("`{it}` of the user \"u1\" in the kubeconfig"))
+                .join(" and ")
         )
     );
     let host = Connection {
@@ -400,28 +403,23 @@ fn the_identity_has_the_source_of_the_credentials() {
         ..Connection::default()
     };
     assert_eq!(identity(host.clone()), Identity::Anonymous);
-    let token = Connection {
-        token: some("t"),
+    let with_token = |token: &str| Connection {
+        token: some(token),
         from_environment: ["token"].into(),
         ..host.clone()
     };
     assert_eq!(
-        identity(token),
+        identity(with_token("t")),
         configured("the environment variable KUBE_TOKEN")
     );
-    let untrimmed = Connection {
-        token: some("t\n"),
-        from_environment: ["token"].into(),
-        ..host.clone()
-    };
     assert_eq!(
-        refused(&untrimmed),
+        refused(&with_token("t\n")),
         "the environment variable KUBE_TOKEN is not valid: it ends with a line break"
     );
     // As in kubectl, a user without a password is not anonymous.
     let basic = Connection {
         username: some("admin"),
-        ..host
+        ..host.clone()
     };
     assert_eq!(
         authorization(&run(&basic)).as_deref(),

@@ -1,21 +1,27 @@
 //! Programs that print credentials. Errors never quote their stdout.
 
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
 use kube::config::ExecConfig;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
-use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::bearer;
 use crate::cluster::connection::ConnectionError;
 use crate::cluster::task;
 
-/// The remaining lifetime at which a token is renewed.
+/// The remaining lifetime at which credentials are renewed.
 const MARGIN: SignedDuration = SignedDuration::from_secs(60);
+
+/// The time after a run within which another one would have the same result.
+pub(super) const PAUSE: Duration = Duration::from_secs(10);
 
 /// The largest part of stderr that an error quotes, from the end.
 const LONGEST_STDERR: usize = 500;
@@ -23,7 +29,37 @@ const LONGEST_STDERR: usize = 500;
 /// A program, and its last output.
 pub struct Program {
     call: Call,
-    last: Mutex<Option<Printed>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last: Option<Arc<Printed>>,
+    /// The run in progress.
+    run: Option<Run>,
+    /// The end of the last run.
+    ran_at: Option<Instant>,
+}
+
+type Run = Shared<BoxFuture<'static, Result<Arc<Printed>, Arc<ConnectionError>>>>;
+
+impl State {
+    /// Returns the last output unless it has expired.
+    fn valid(&self) -> Option<Arc<Printed>> {
+        let now = Timestamp::now();
+        let last = self.last.clone();
+        last.filter(|last| last.expires.is_none_or(|expires| expires > now))
+    }
+
+    /// Returns whether valid credentials expire soon, and can be renewed.
+    fn is_due(&self, valid: &Printed) -> bool {
+        let soon = Timestamp::now() + MARGIN;
+        valid.expires.is_some_and(|expires| expires <= soon) && !self.has_just_run()
+    }
+
+    fn has_just_run(&self) -> bool {
+        self.ran_at.is_some_and(|ran_at| ran_at.elapsed() < PAUSE)
+    }
 }
 
 enum Call {
@@ -39,13 +75,16 @@ enum Call {
 }
 
 /// A client certificate and its key, PEM.
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientIdentity {
     pub certificate: String,
     pub key: String,
 }
 
-struct Printed {
-    header: Option<HeaderValue>,
+/// The output of a program: a token, a client certificate, or both.
+pub struct Printed {
+    pub header: Option<HeaderValue>,
+    pub identity: Option<ClientIdentity>,
     expires: Option<Timestamp>,
 }
 
@@ -86,33 +125,74 @@ impl Program {
     fn new(call: Call) -> Self {
         Self {
             call,
-            last: Mutex::new(None),
+            state: Mutex::default(),
         }
     }
 
-    /// Runs the program for the first time, and caches the token. Blocks.
-    pub fn start(&self) -> Result<Option<ClientIdentity>, ConnectionError> {
-        let (printed, identity) = self.run()?;
-        *self.last.blocking_lock() = Some(printed);
-        Ok(identity)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the header with the token. Renews an expired token. `None` if the program returned only a client
-    /// certificate.
-    pub async fn header(self: Arc<Self>) -> Result<Option<HeaderValue>, ConnectionError> {
-        let mut last = self.last.lock().await;
-        let soon = Timestamp::now() + MARGIN;
-        if let Some(Printed { header, expires }) = &*last
-            && (header.is_none() || expires.is_none_or(|expires| expires > soon))
-        {
-            return Ok(header.clone());
+    /// Returns the credentials. Runs the program if there are none, and before they expire. Callers share a run, which
+    /// continues when they are dropped: it can wait for a login.
+    ///
+    /// # Errors
+    ///
+    /// The run has failed, and there are no valid credentials.
+    pub async fn credentials(self: &Arc<Self>) -> Result<Arc<Printed>, Arc<ConnectionError>> {
+        let (valid, run) = {
+            let mut state = self.lock();
+            let valid = state.valid();
+            if let Some(valid) = &valid
+                && !state.is_due(valid)
+            {
+                return Ok(Arc::clone(valid));
+            }
+            let run = state.run.get_or_insert_with(|| self.begin_run()).clone();
+            (valid, run)
+        };
+        match (run.await, valid) {
+            (Err(error), Some(valid)) => {
+                tracing::info!("using the last credentials until they expire: {error}");
+                Ok(valid)
+            }
+            (run, _) => run,
         }
-        let program = Arc::clone(&self);
-        let run = task::blocking(move || program.run()).await;
-        let (printed, _) = run.map_err(ConnectionError::Task)??;
-        let header = printed.header.clone();
-        *last = Some(printed);
-        Ok(header)
+    }
+
+    fn begin_run(self: &Arc<Self>) -> Run {
+        let program = Arc::clone(self);
+        let run = async move {
+            let called = Arc::clone(&program);
+            let run = match task::blocking(move || called.run()).await {
+                Ok(run) => run.map(Arc::new).map_err(Arc::new),
+                Err(error) => Err(Arc::new(ConnectionError::Task(error))),
+            };
+            let mut state = program.lock();
+            state.run = None;
+            state.ran_at = Some(Instant::now());
+            if let Ok(printed) = &run {
+                state.last = Some(Arc::clone(printed));
+            }
+            run
+        };
+        let run = run.boxed().shared();
+        tokio::spawn(run.clone());
+        run
+    }
+
+    /// Forgets credentials that the API server has rejected. Returns false if the program has just printed them: it
+    /// would print the same ones again.
+    pub fn discard(&self, rejected: &Arc<Printed>) -> bool {
+        let mut state = self.lock();
+        let is_last = (state.last.as_ref()).is_some_and(|last| Arc::ptr_eq(last, rejected));
+        if is_last && state.has_just_run() {
+            return false;
+        }
+        if is_last {
+            state.last = None;
+        }
+        true
     }
 
     fn name(&self) -> &str {
@@ -122,7 +202,7 @@ impl Program {
         }
     }
 
-    fn run(&self) -> Result<(Printed, Option<ClientIdentity>), ConnectionError> {
+    fn run(&self) -> Result<Printed, ConnectionError> {
         let mut command = Command::new(self.name());
         match &self.call {
             Call::Exec(config) => prepare(&mut command, config),
@@ -163,10 +243,7 @@ impl Program {
         }
     }
 
-    fn read_credential(
-        &self,
-        stdout: &[u8],
-    ) -> Result<(Printed, Option<ClientIdentity>), ConnectionError> {
+    fn read_credential(&self, stdout: &[u8]) -> Result<Printed, ConnectionError> {
         // As in client-go, YAML is accepted.
         let credential: ExecCredential =
             serde_saphyr::from_slice(stdout).map_err(|_| ConnectionError::ExecOutput)?;
@@ -182,7 +259,11 @@ impl Program {
         }
         let header = token.map(|token| self.bearer(&token)).transpose()?;
         let expires = expiry(status.expiration_timestamp.as_deref())?;
-        Ok((Printed { header, expires }, identity))
+        Ok(Printed {
+            header,
+            identity,
+            expires,
+        })
     }
 
     fn read_gcp(
@@ -190,23 +271,22 @@ impl Program {
         stdout: &[u8],
         token_key: Option<&str>,
         expiry_key: Option<&str>,
-    ) -> Result<(Printed, Option<ClientIdentity>), ConnectionError> {
+    ) -> Result<Printed, ConnectionError> {
         let text = std::str::from_utf8(stdout).map_err(|_| ConnectionError::ExecOutput)?;
         let Some(token_key) = token_key else {
-            let header = Some(self.bearer(text.trim())?);
-            return Ok((
-                Printed {
-                    header,
-                    expires: None,
-                },
-                None,
-            ));
+            return Ok(Printed {
+                header: Some(self.bearer(text.trim())?),
+                identity: None,
+                expires: None,
+            });
         };
         let json: Json = serde_json::from_str(text).map_err(|_| ConnectionError::ExecOutput)?;
         let token = at(&json, token_key).ok_or(ConnectionError::ExecOutput)?;
-        let header = Some(self.bearer(token)?);
-        let expires = expiry(expiry_key.and_then(|key| at(&json, key)))?;
-        Ok((Printed { header, expires }, None))
+        Ok(Printed {
+            header: Some(self.bearer(token)?),
+            identity: None,
+            expires: expiry(expiry_key.and_then(|key| at(&json, key)))?,
+        })
     }
 
     fn bearer(&self, token: &str) -> Result<HeaderValue, ConnectionError> {

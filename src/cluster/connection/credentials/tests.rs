@@ -52,7 +52,8 @@ async fn a_token_file_is_trimmed() {
         identity,
         Identity::Configured {
             source: origin.clone(),
-            expires: None
+            expires: None,
+            is_printed: false,
         }
     );
     assert_eq!(
@@ -82,22 +83,49 @@ async fn a_token_file_is_trimmed() {
     assert_eq!(authorization(&credentials).await, header);
 }
 
+/// A program that counts its runs.
+struct Counted {
+    folder: tempfile::TempDir,
+    credentials: Credentials,
+}
+
+impl Counted {
+    /// The program prints this status of an `ExecCredential`, and fails after [`Counted::fail`].
+    fn new(status: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let credentials = program(&format!(
+            r#"cd {}; echo run >> count; [ -e fail ] && exit 3; echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {status}}}'"#,
+            folder.path().display()
+        ));
+        Self {
+            folder,
+            credentials,
+        }
+    }
+
+    fn fail(&self) {
+        std::fs::write(self.folder.path().join("fail"), "").unwrap();
+    }
+
+    fn runs(&self) -> usize {
+        let count = std::fs::read_to_string(self.folder.path().join("count"));
+        count.unwrap_or_default().lines().count()
+    }
+
+    async fn printed(&self) -> Arc<Printed> {
+        self.credentials.printed().await.unwrap().unwrap()
+    }
+}
+
+/// Advances the time until another run of a program can have another result.
+async fn pause() {
+    tokio::time::pause();
+    tokio::time::advance(program::PAUSE).await;
+    tokio::time::resume();
+}
+
 #[tokio::test]
-async fn a_program_is_run_again_only_when_its_token_expires() {
-    let folder = tempfile::tempdir().unwrap();
-    let count = folder.path().join("count");
-    let script = |status: &str| {
-        format!(
-            r#"echo run >> {count}; echo '{{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {status}}}'"#,
-            count = count.display()
-        )
-    };
-    let runs = || {
-        std::fs::read_to_string(&count)
-            .unwrap_or_default()
-            .lines()
-            .count()
-    };
+async fn a_program_is_run_again_only_when_its_credentials_expire() {
     let header = Ok("Bearer abc".to_owned());
     for (status, expected) in [
         (r#"{"token": "abc"}"#, 1),
@@ -107,30 +135,60 @@ async fn a_program_is_run_again_only_when_its_token_expires() {
         ),
         (
             r#"{"token": "abc", "expirationTimestamp": "2000-01-01T00:00:00Z"}"#,
-            3,
+            2,
         ),
     ] {
-        std::fs::remove_file(&count).ok();
-        let credentials = program(&script(status));
-        let started = credentials.clone();
-        let identity = tokio::task::spawn_blocking(move || started.client_identity().unwrap());
-        assert!(identity.await.unwrap().is_none());
-        assert_eq!(authorization(&credentials).await, header);
-        assert_eq!(authorization(&credentials).await, header);
-        assert_eq!(runs(), expected, "{status}");
+        let program = Counted::new(status);
+        let credentials = &program.credentials;
+        // Callers share a run.
+        let both = tokio::join!(authorization(credentials), authorization(credentials));
+        assert_eq!(both, (header.clone(), header.clone()));
+        assert_eq!(authorization(credentials).await, header);
+        assert_eq!(program.runs(), expected, "{status}");
     }
     // A certificate is not sent in a header.
-    let credentials = program(&script(
-        r#"{"clientCertificateData": "C", "clientKeyData": "K"}"#,
-    ));
-    let started = credentials.clone();
-    let identity = tokio::task::spawn_blocking(move || started.client_identity().unwrap());
-    let identity = identity.await.unwrap().unwrap();
+    let program = Counted::new(
+        r#"{"clientCertificateData": "C", "clientKeyData": "K", "expirationTimestamp": "2000-01-01T00:00:00Z"}"#,
+    );
+    let printed = program.printed().await;
+    let identity = printed.identity.clone().unwrap();
     assert_eq!(
         (identity.certificate, identity.key),
         ("C".into(), "K".into())
     );
-    assert_eq!(authorization(&credentials).await, Ok(String::new()));
+    assert_eq!(authorization(&program.credentials).await, Ok(String::new()));
+    assert_eq!(program.runs(), 2);
+}
+
+#[tokio::test]
+async fn valid_credentials_are_used_after_a_failed_renewal() {
+    let expires = Timestamp::now() + Duration::from_secs(30);
+    let program = Counted::new(&format!(
+        r#"{{"token": "abc", "expirationTimestamp": "{expires}"}}"#
+    ));
+    let header = Ok("Bearer abc".to_owned());
+    assert_eq!(authorization(&program.credentials).await, header);
+    program.fail();
+    pause().await;
+    for _ in 0..2 {
+        assert_eq!(authorization(&program.credentials).await, header);
+        assert_eq!(program.runs(), 2);
+    }
+}
+
+#[tokio::test]
+async fn rejected_credentials_are_printed_again() {
+    let program = Counted::new(r#"{"token": "abc"}"#);
+    let first = program.printed().await;
+    assert!(!program.credentials.discard(&first), "just printed");
+    pause().await;
+    // Two requests had the token.
+    assert!(program.credentials.discard(&first));
+    assert!(program.credentials.discard(&first));
+    let second = program.printed().await;
+    assert!(program.credentials.discard(&first));
+    assert!(Arc::ptr_eq(&second, &program.printed().await));
+    assert_eq!(program.runs(), 2);
 }
 
 #[tokio::test]
@@ -277,10 +335,15 @@ async fn an_expired_token_of_an_auth_provider_names_the_alternative() {
         authorization(&credentials).await,
         Ok(format!("Bearer {valid}"))
     );
-    let Identity::Configured { source, expires } = identity else {
+    let Identity::Configured {
+        source,
+        expires,
+        is_printed,
+    } = identity
+    else {
         unreachable!()
     };
-    assert_eq!(source, "`auth-provider`");
+    assert_eq!((source.as_str(), is_printed), ("`auth-provider`", false));
     assert_eq!(expires.map(shown).as_deref(), Some("9999-01-01T00:00:00Z"));
 }
 

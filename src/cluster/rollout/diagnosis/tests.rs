@@ -10,7 +10,7 @@ fn deployment(conditions: Json) -> Deployment {
     serde_json::from_value(json!({
         "metadata": {"name": "d", "generation": 2},
         "spec": {"selector": {}, "template": {}},
-        "status": {"observedGeneration": 2, "conditions": all},
+        "status": {"observedGeneration": 2, "updatedReplicas": 1, "conditions": all},
     }))
     .expect("a Deployment")
 }
@@ -230,6 +230,29 @@ fn an_outdated_status_has_no_issues() {
         ..Observation::default()
     };
     assert_eq!(issues(&observation), []);
+}
+
+/// The strategy `Recreate` ends the old pods before the condition names another ReplicaSet. An evicted pod is not
+/// counted until its replacement exists.
+#[test]
+fn without_updated_pods_only_ended_ones_have_issues() {
+    let mut replaced = deployment(json!([]));
+    replaced.status.as_mut().expect("a status").updated_replicas = None;
+    let crashing = json!({"containerStatuses": [container("c", 4, waiting("CrashLoopBackOff", "m"), json!({}))]});
+    let evicted = json!({"phase": "Failed", "reason": "Evicted", "message": "m"});
+    let pods = [
+        pod("a", "new", json!({"status": crashing})),
+        pod("b", "new", json!({"status": evicted})),
+    ];
+    let observation = Observation {
+        deployment: Some(&replaced),
+        pods: &pods,
+        ..Observation::default()
+    };
+    assert_eq!(
+        issues(&observation),
+        [(Recoverability::Eventually, "pod b: Evicted: m".to_owned())]
+    );
 }
 
 #[test]
