@@ -56,6 +56,7 @@ mod lifecycle {
     pub mod preflight;
     pub mod pulumi;
     pub mod query;
+    pub mod reattach;
     pub mod recovery;
     pub mod replacement;
     pub mod requests;
@@ -83,7 +84,7 @@ use lifecycle::{
     documentation, drift, examples, exposure, faults, guard, ignored, import, jobs, keda, lab,
     leftovers, lineage, lost_responses, matrix, memory, migration, module, moved, nulls,
     odd_values, openshift, permissions, persistence, pods, policies, preflight, pulumi, query,
-    recovery, replacement, requests, restricted, rollouts, scaling, secrets, services,
+    reattach, recovery, replacement, requests, restricted, rollouts, scaling, secrets, services,
     terraform_runner, testbed, times, tls, versions, waiting, without_refresh,
 };
 
@@ -110,7 +111,7 @@ macro_rules! cluster_trials {
     };
 }
 
-/// Returns one trial for each function that needs Terraform 1.15. Where it cannot be installed, they are ignored.
+/// Returns one trial for each function that needs Terraform 1.15. On a machine that cannot have it, they are ignored.
 macro_rules! newest_terraform_trials {
     ($($test:path),* $(,)?) => {
         vec![$(Trial::ignorable_test(stringify!($test).replace(' ', ""), || {
@@ -146,6 +147,7 @@ fn simulation_trials() -> Vec<Trial> {
         image_pull_failure,
         crashing_init_container,
         ignores_issues_of_old_pods,
+        a_change_repairs_a_crashing_server,
         out_of_memory,
     ]);
     all.extend(cluster_trials![
@@ -186,14 +188,18 @@ fn simulation_trials() -> Vec<Trial> {
         scaling::plan_is_empty_after_hpa_scales_out,
         testbed::failing_pods_report_their_reason,
         testbed::hpa_scales_out,
-        testbed::listens_only_on_loopback,
         testbed::delays_pod_readiness,
         testbed::volumes_are_provisioned,
     ]);
+    all.push(Trial::ignorable_test(
+        "testbed::listens_only_on_loopback",
+        || Ok(testbed::listens_only_on_loopback()),
+    ));
     all
 }
 
-/// Returns one trial for each version of Terraform and OpenTofu. Where one cannot be installed, its trial is ignored.
+/// Returns one trial for each version of Terraform and OpenTofu. On a machine that cannot have a version, its trial is
+/// ignored.
 fn matrix_trials() -> Vec<Trial> {
     let tools = matrix::TOOLS.iter();
     tools
@@ -253,12 +259,16 @@ fn trials() -> Vec<Trial> {
         convert::plans_examples,
         convert::functions_report_errors,
         convert::output_is_formatted_valid_and_equivalent,
+        data_source::an_unknown_namespace_is_not_the_default,
         data_source::needs_only_read_permissions,
         data_source::returns_live_values,
         authz::each_mode_removes_objects_of_the_previous_mode,
         authz::same_name_in_two_namespaces_is_independent,
+        authz::granted_permissions_replace_escalate_and_bind,
         authz::rejects_invalid_configurations_at_plan,
         data::deletes_pvcs_with_delete_data,
+        data::kept_pvc_is_deleted_only_by_a_plan_that_names_it,
+        data::never_deletes_the_pvc_of_an_earlier_store,
         data::rejects_shrinking_a_pvc,
         data::keeps_pvcs_by_default,
         documentation::passes_tfplugindocs,
@@ -319,8 +329,10 @@ fn trials() -> Vec<Trial> {
         preflight::finds_every_obstacle_at_once,
         preflight::reports_missing_permissions_together,
         preflight::what_the_same_run_can_create_is_a_warning,
+        preflight::a_replacement_may_use_the_quota_of_the_old_store,
         preflight::an_unreachable_cluster_is_a_warning,
         lost_responses::retries_a_write_after_an_api_server_restart,
+        reattach::each_tool_uses_the_running_provider,
         recovery::timed_out_create_converges,
         recovery::plan_is_not_empty_after_a_failed_rollout,
         recovery::resumes_an_interrupted_apply,
@@ -381,8 +393,8 @@ fn trials() -> Vec<Trial> {
         "memory::fifty_stores_stay_within_the_baseline",
         || Ok(memory::fifty_stores_stay_within_the_baseline()),
     ));
-    let pulumi = Trial::ignorable_test("pulumi::example", || Ok(pulumi::run()));
-    all.push(pulumi.with_ignored_flag(true));
+    let pulumi = trials![pulumi::example].into_iter();
+    all.extend(pulumi.map(|trial| trial.with_ignored_flag(true)));
     all
 }
 

@@ -1,7 +1,7 @@
 //! The actions: operations on a feature store that a user invokes, or that a change of a resource triggers.
 //!
 //! [`Operation`] is what differs between them, and [`FeastAction`] the rest: the checks of the configuration, the
-//! feature store, the reports, and the time-out. Where a command of Feast runs is decision 044.
+//! feature store, the reports, and the timeout. Where a command of Feast runs is decision 044.
 
 mod apply;
 mod invocation;
@@ -102,7 +102,10 @@ impl<O: Operation> FeastAction<O> {
         }
         let decoded = decode(&self.schema.block, config);
         if !decoded.unknown.is_empty() {
-            return Err(vec![diagnostics::still_unknown(&decoded.unknown)]);
+            return Err(vec![diagnostics::still_unknown(
+                "an action",
+                &decoded.unknown,
+            )]);
         }
         let config: O::Config = serde_json::from_value(decoded.json).map_err(mismatch)?;
         let (reporter, reports) = Reporter::channel();

@@ -8,13 +8,15 @@ use serde::{Deserialize, Serialize};
 
 /// Manages [Feast](https://feast.dev) feature stores on Kubernetes.
 ///
-/// A cluster is used only when it is named here or in the environment: there is no fallback to
-/// `~/.kube/config`, to `localhost` or to the account of the pod that Terraform happens to run in.
-/// Neither `terraform validate` nor a plan that creates needs the cluster. An empty string counts as absent.
+/// The provider uses a cluster only if it is named here or in the environment. It does not fall back to
+/// `~/.kube/config`, to `localhost` or to the ServiceAccount of the pod that Terraform runs in. `terraform validate`
+/// and a plan that creates a feature store need no cluster. An empty string counts as absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderConfig {
-    /// Address of the Kubernetes API server, e.g. `https://10.0.0.1:6443`. Environment: `KUBE_HOST`.
+    /// Address of the Kubernetes API server, such as `https://10.0.0.1:6443`. Without a scheme, the provider uses
+    /// `https` only if `cluster_ca_certificate`, `client_certificate` or `insecure` is set, and otherwise `http`, which
+    /// does not encrypt the credentials. Environment: `KUBE_HOST`.
     pub host: Option<String>,
     /// User name for HTTP basic authentication. Environment: `KUBE_USER`.
     pub username: Option<String>,
@@ -55,16 +57,15 @@ pub struct ProviderConfig {
     pub in_cluster_config: Option<bool>,
     /// Proxy for all requests to the API server, e.g. `http://proxy:3128`. Environment: `KUBE_PROXY_URL`.
     pub proxy_url: Option<String>,
-    /// UID of the only cluster to talk to, as `kubectl get namespace kube-system -o jsonpath={.metadata.uid}`
-    /// prints it. Refresh, import, apply, destroy and data sources are refused by any other, before anything
-    /// is read or written. Needs the verb `get` on that namespace, and one request for each run. Default: any
+    /// UID of the cluster that the provider is restricted to: the output of `kubectl get namespace kube-system -o
+    /// jsonpath={.metadata.uid}`. With any other cluster, refresh, import, apply, destroy and data sources fail before
+    /// they read or write anything. Needs the verb `get` on that namespace, and one request for each run. Default: any
     /// cluster. Environment: `KUBE_EXPECTED_CLUSTER_UID`.
     #[schemars(regex(pattern = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"))]
     pub expected_cluster_uid: Option<String>,
-    /// Whether a plan asks the cluster what its apply would meet: missing permissions, values and pods that the API
-    /// server or a policy rejects, missing Secrets and APIs, exceeded quota, and names that are in use. Nothing is
-    /// written; see the guide "Restricted clusters". A cluster that cannot be reached is a warning. Environment:
-    /// `FEAST_PREFLIGHT`.
+    /// Whether a plan checks what the cluster would refuse: missing permissions, values and pods that the API server or
+    /// a policy rejects, missing Secrets and APIs, exceeded quota, and names that are in use. Nothing is written; see
+    /// the guide "Preflight". A cluster that cannot be reached is a warning. Environment: `FEAST_PREFLIGHT`.
     #[schemars(extend("default" = false))]
     pub preflight: Option<bool>,
     /// Whether the plan of a new feature store shows the manifest of each of its objects (`objects`), about 350 lines.

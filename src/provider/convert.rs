@@ -1,5 +1,6 @@
 //! The subcommand `convert`: FeatureStore custom resources as Terraform configuration.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::{fs, path::Path};
 
@@ -36,11 +37,47 @@ pub fn run(arguments: &[String]) -> Result<String, String> {
 /// The fields of the custom resource that cannot be converted.
 pub fn convert(yaml: &str) -> Result<String, String> {
     let stores = feature_stores(&block(), yaml)?;
-    let blocks: Vec<String> = stores.iter().map(resource).collect();
+    let blocks = stores.iter().zip(labels(&stores));
+    let blocks: Vec<String> = blocks
+        .map(|(store, label)| resource(store, &label))
+        .collect();
     Ok(blocks.join("\n"))
 }
 
-fn resource(store: &Converted) -> String {
+/// Returns a label for the block of each feature store, made from its name. Equal ones are followed by the namespace
+/// and, if that is not enough, by a number.
+fn labels(stores: &[Converted]) -> Vec<String> {
+    let text = |store: &Converted, name: &str| {
+        let value = store.attributes.get(name).and_then(Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for store in stores {
+        *counts
+            .entry(hcl::identifier(&text(store, "name")))
+            .or_default() += 1;
+    }
+    let mut labels: Vec<String> = Vec::new();
+    for store in stores {
+        let name = hcl::identifier(&text(store, "name"));
+        let namespace = text(store, "namespace");
+        let base = match counts[&name] {
+            1 => name,
+            _ if namespace.is_empty() => name,
+            _ => hcl::identifier(&format!("{name}_{namespace}")),
+        };
+        let mut label = base.clone();
+        let mut number = 2;
+        while labels.contains(&label) {
+            label = format!("{base}_{number}");
+            number += 1;
+        }
+        labels.push(label);
+    }
+    labels
+}
+
+fn resource(store: &Converted, label: &str) -> String {
     let Converted { attributes, notes } = store;
     let mut text = String::new();
     for note in notes {
@@ -48,9 +85,7 @@ fn resource(store: &Converted) -> String {
             text.push_str(&format!("# {line}\n"));
         }
     }
-    let name = attributes.get("name").and_then(Value::as_str);
-    let label = hcl::identifier(name.unwrap_or_default());
-    text.push_str(&hcl::block("resource", &[TYPE_NAME, &label], attributes));
+    text.push_str(&hcl::block("resource", &[TYPE_NAME, label], attributes));
     text
 }
 
@@ -69,4 +104,45 @@ fn wrap(text: &str) -> Vec<String> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_has_its_own_label() {
+        let stores = [
+            ("demo", "team-a"),
+            ("demo", "team-b"),
+            ("other", "team-a"),
+            ("a-b", ""),
+            ("a.b", ""),
+        ];
+        let documents = stores.map(|(name, namespace)| {
+            let namespace = match namespace {
+                "" => String::new(),
+                namespace => format!(", namespace: {namespace}"),
+            };
+            format!(
+                "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: {name}{namespace}}}\n\
+                 spec: {{feastProject: p}}\n"
+            )
+        });
+        let text = convert(&documents.join("---\n")).unwrap();
+        let lines = text.lines();
+        let labels: Vec<&str> = lines
+            .filter_map(|line| line.strip_prefix("resource \"feast_feature_store\" "))
+            .collect();
+        assert_eq!(
+            labels,
+            [
+                "\"demo_team_a\" {",
+                "\"demo_team_b\" {",
+                "\"other\" {",
+                "\"a_b\" {",
+                "\"a_b_2\" {",
+            ]
+        );
+    }
 }

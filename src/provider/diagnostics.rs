@@ -89,7 +89,7 @@ pub fn interruption(allows_several_pods: bool) -> Diagnostic {
         }
         false => {
             "The old pod must end first, because two pods must not write the same files. Updates without an interruption \
-             require DB-backed persistence for all services."
+             require persistence in a database for all services."
         }
     };
     Diagnostic::warning(
@@ -185,8 +185,8 @@ pub fn group_on_openshift() -> Diagnostic {
 pub fn not_openshift() -> Diagnostic {
     Diagnostic::error(
         "This cluster issues no certificates for Services",
-        "`serving_certificates` needs the service CA of OpenShift, and this is no OpenShift cluster (it does not serve \
-         security.openshift.io/v1). Nothing was written.\n\nRemove `serving_certificates`, and set `tls` of each server, \
+        "`serving_certificates` needs the service CA of OpenShift, and this is not an OpenShift cluster (it does not \
+         serve security.openshift.io/v1). Nothing was written.\n\nRemove `serving_certificates`, and set `tls` of each server, \
          for example with a Secret of cert-manager.",
     )
     .at(Path::of(names::SERVING_CERTIFICATES))
@@ -220,15 +220,17 @@ pub fn at_attributes(mut diagnostic: Diagnostic, mut paths: Vec<Path>) -> Diagno
     }
 }
 
-/// Adds what to do next to the last error of an apply.
-pub fn add_next_steps(diagnostics: &mut Diagnostics, is_create: bool) {
-    add_to_last_error(
-        diagnostics,
-        match is_create {
-            true => FAILED_CREATE,
-            false => FAILED_UPDATE,
-        },
-    );
+/// Adds what to do next to the last error of an apply. `deletable` are the PersistentVolumeClaims that a replacement of
+/// the feature store deletes.
+pub fn add_next_steps(
+    diagnostics: &mut Diagnostics,
+    is_create: bool,
+    deletable: &BTreeSet<String>,
+) {
+    match is_create {
+        true => add_to_last_error(diagnostics, &failed_create(deletable)),
+        false => add_to_last_error(diagnostics, FAILED_UPDATE),
+    }
 }
 
 /// Adds to the last error that the apply has written nothing.
@@ -251,7 +253,9 @@ pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<
     };
     add_to_last_error(
         diagnostics,
-        &format!("{left} The state has no feature store. Correct the cause and apply again."),
+        &format!(
+            "{left} The feature store is not in the state. Correct the cause and apply again."
+        ),
     );
 }
 
@@ -264,17 +268,32 @@ fn add_to_last_error(diagnostics: &mut Diagnostics, text: &str) {
     }
 }
 
-const FAILED_CREATE: &str = "The state records the objects that exist. Terraform marks a resource whose create failed as tainted: its next apply destroys the feature store and creates it again. To keep it, correct the cause, run `terraform untaint <address>` and apply again. Pulumi records no state: correct the cause and run `pulumi up` again, which adopts the objects that exist.";
+fn failed_create(deletable: &BTreeSet<String>) -> String {
+    let names: Vec<&str> = deletable.iter().map(String::as_str).collect();
+    let loss = match names.as_slice() {
+        [] => String::new(),
+        names => format!(
+            " This deletes these PersistentVolumeClaims with all their data, because `delete_data` is true: {}.",
+            names.join(", ")
+        ),
+    };
+    format!(
+        "The state records the objects that exist. Terraform marks a resource whose create failed as tainted: its next \
+         apply destroys the feature store and creates it again.{loss} To keep it, correct the cause, run `terraform \
+         untaint <address>` and apply again. Pulumi records no state: correct the cause and run `pulumi up` again, which \
+         adopts the objects that exist."
+    )
+}
 
 const FAILED_UPDATE: &str = "The state records the objects that exist. The next plan is not empty; applying it resumes the update. Pulumi keeps the state before it: `pulumi up` resumes the update, and to go back to the previous configuration, run `pulumi refresh` first.";
 
-/// An apply with unknown values, which Terraform must not request.
-pub fn still_unknown(unknown: &BTreeSet<Path>) -> Diagnostic {
+/// An operation with unknown values, which Terraform must not request.
+pub fn still_unknown(operation: &str, unknown: &BTreeSet<Path>) -> Diagnostic {
     let names: Vec<String> = unknown.iter().map(Path::to_string).collect();
     Diagnostic::error(
         "Values are unknown at apply",
         format!(
-            "Terraform requested an apply while these values are unknown: {}. This is a defect of Terraform or of this \
+            "Terraform requested {operation} while these values are unknown: {}. This is a defect of Terraform or of this \
              provider. Please report it.",
             names.join(", ")
         ),
@@ -357,7 +376,7 @@ pub fn invalid_import(id: &str, reasons: &[String]) -> Diagnostic {
 /// An import by name alone while the namespace of the provider block is unknown.
 pub fn unknown_namespace(name: &str) -> Diagnostic {
     Diagnostic::error(
-        "The namespace is not known yet",
+        UNKNOWN_NAMESPACE,
         format!(
             "The import ID {name:?} has no namespace, and `namespace` in the provider block will be known only after apply. \
              Import by \"<namespace>/{name}\"."
@@ -365,15 +384,39 @@ pub fn unknown_namespace(name: &str) -> Diagnostic {
     )
 }
 
-/// An import of a feature store whose Secret holds an invalid configuration.
-pub fn unreadable_configuration(store: &StoreName, reasons: &[String]) -> Diagnostic {
+/// A data source without a namespace while the namespace of the provider block is unknown.
+pub fn unknown_namespace_to_read(name: &str) -> Diagnostic {
+    Diagnostic::error(
+        UNKNOWN_NAMESPACE,
+        format!(
+            "The data source of the feature store {name:?} has no `namespace`, and `namespace` in the provider block will \
+             be known only after apply. Set `namespace` in the data source to the same value. Terraform then reads the \
+             data source during the apply, when the value is known."
+        ),
+    )
+    .at(Path::of("namespace"))
+}
+
+/// A list without a namespace while the namespace of the provider block is unknown.
+pub fn unknown_namespace_to_list() -> Diagnostic {
+    Diagnostic::error(
+        UNKNOWN_NAMESPACE,
+        "The list has no `namespace`, and `namespace` in the provider block will be known only after apply. Set \
+         `namespace`, or `all_namespaces = true` to search all namespaces.",
+    )
+    .at(Path::of("namespace"))
+}
+
+const UNKNOWN_NAMESPACE: &str = "The namespace is not known yet";
+
+/// A feature store whose Secret holds a configuration that this version does not accept. `advice` is a sentence.
+pub fn unreadable_configuration(store: &StoreName, reasons: &[String], advice: &str) -> Diagnostic {
     let StoreName { namespace, name } = store;
     Diagnostic::error(
         "The stored configuration cannot be read",
         format!(
             "The Secret {:?} in namespace {namespace:?} stores the configuration of the feature store, and this version of \
-             the provider does not accept it: {}\n\nImport the feature store with the version of the provider that \
-             created it.",
+             the provider does not accept it: {}\n\n{advice}",
             names::main(name),
             reasons.join(" ")
         ),
@@ -381,12 +424,11 @@ pub fn unreadable_configuration(store: &StoreName, reasons: &[String]) -> Diagno
 }
 
 /// A random value that the operating system did not return.
-pub fn no_random_numbers(reason: &str) -> Diagnostic {
+pub fn no_random_numbers(purpose: &str, reason: &str) -> Diagnostic {
     Diagnostic::error(
         "No random numbers",
         format!(
-            "The operating system returned no random bytes for the Secret of the feature store: {reason}. Nothing was \
-             changed."
+            "The operating system returned no random bytes for {purpose}: {reason}. Nothing was changed."
         ),
     )
 }

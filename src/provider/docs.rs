@@ -3,10 +3,10 @@
 
 mod actions;
 mod functions;
+mod rules;
 
 use std::collections::BTreeMap;
 
-use crate::feast::rules::{RULES, Rule, WARNINGS};
 use crate::schema::docs::schema_section;
 use crate::schema::{Block, Provider};
 
@@ -69,7 +69,9 @@ a custom resource definition. The provider has:
 
 Guides:
 
-- [Operations](guides/operations.md): versions, upgrades, troubleshooting
+- [Getting started](guides/getting-started.md): from an empty namespace to a first feature, then your own definitions
+  and clients
+- [Operations](guides/operations.md): versions, pipelines, environments, limits, upgrades, troubleshooting
 - [Scaling](guides/scaling.md): a fixed number of pods, a HorizontalPodAutoscaler, KEDA, or an autoscaler of your own
 - [Drift and ownership](guides/drift-and-ownership.md): field ownership, and how changes by others are shown
 - [Secrets](guides/secrets.md): how connection parameters reach Feast, and where they are never stored
@@ -81,13 +83,17 @@ Guides:
 - [Authorization](guides/auth.md): permissions on the servers, by Kubernetes RBAC or OpenID Connect
 - [Lineage](guides/lineage.md): sending and receiving OpenLineage events
 - [MLflow](guides/mlflow.md): what Feast logs, where from, and how it authenticates
-- [Data](guides/data.md): which changes affect PersistentVolumeClaims, and how the plan shows them
+- [Data](guides/data.md): where data is kept, which changes affect PersistentVolumeClaims, and how the plan shows them
 - [Access to the cluster](guides/cluster-access.md): the provider block, its environment variables, a minimal Role
 - [Pulumi](guides/pulumi.md): options, and what to do after a failure
+- [Preflight](guides/preflight.md): a plan that checks what the cluster would refuse
 - [Restricted clusters](guides/restricted-clusters.md): Pod Security, quotas, service meshes, network policies, workload
-  identity
+  identity, admission policies
 
 ## Example Usage
+
+This configuration creates a feature store whose data is in its pod, and lost with it. The guide [Getting
+started](guides/getting-started.md) applies it and requests a feature.
 
 ```terraform
 {example}```
@@ -172,35 +178,24 @@ fn resource(block: &Block) -> String {
     let by_id = include_str!("../../examples/resources/feast_feature_store/import-by-string-id.tf");
     let by_command = include_str!("../../examples/resources/feast_feature_store/import.sh");
     let schema = schema_section(block);
-    let list = |rules: &[Rule]| -> String {
-        let line = |rule: &Rule| format!("- `{}`: {}\n", rule.name, one_line(rule.description));
-        rules.iter().map(line).collect()
-    };
-    let (rules, advice) = (list(RULES), list(WARNINGS));
+    let rules = rules::section();
     format!(
         "{front}\
 # {FEATURE_STORE} (Resource)
 
 {description}
 
-The guide [Scaling](../guides/scaling.md) describes how the number of pods is set, and
-[Secrets](../guides/secrets.md) how connection parameters reach Feast.
+The guide [Getting started](../guides/getting-started.md) leads to a first feature, [Scaling](../guides/scaling.md)
+describes how the number of pods is set, and [Secrets](../guides/secrets.md) how connection parameters reach Feast.
+`terraform validate` checks the [rules](#rules) about several attributes.
 
 ## Example Usage
 
 ```terraform
 {example}```
 
-## Rules
-
-`terraform validate` and `terraform plan` check these rules without a cluster, and report all violations at once. Rules
-that depend on a value that is known only after apply are checked during apply, before anything is written.
-
-{rules}
-These rules only give a warning:
-
-{advice}
 {schema}
+{rules}
 ## Import
 
 A feature store that this provider created can be imported, because its Secret contains the configuration. A feature
@@ -223,6 +218,9 @@ In Terraform and OpenTofu 1.12 and later, it can specify the feature store by it
 `kubernetes_manifest` or `kubectl_manifest`: see [Migrating from the Feast
 operator](../guides/migration.md#move-a-manifest-in-terraform).
 
+An import does not know which values of the cluster were accepted before: values that an admission policy has rewritten,
+and changes that `ignore_changes` keeps. The first plan after the import shows them as drift; its apply records them.
+
 The command imports into a configuration that already exists:
 
 ```shell
@@ -236,10 +234,6 @@ fn front_matter(title: &str, subcategory: Option<&str>, description: &str) -> St
     let subcategory =
         subcategory.map_or_else(String::new, |name| format!("subcategory: \"{name}\"\n"));
     format!("---\npage_title: \"{title}\"\n{subcategory}description: |-\n  {description}\n---\n\n")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
 use super::config::{Exec, ProviderConfig};
 use super::diagnostics;
+use super::resources::feature_store::parse::mismatch;
 
 /// The environment variable of the attribute `preflight`.
 const PREFLIGHT_VARIABLE: &str = "FEAST_PREFLIGHT";
@@ -40,12 +41,7 @@ impl Settings {
         if !decoded.diagnostics.is_empty() {
             return Err(decoded.diagnostics);
         }
-        let config = serde_json::from_value(decoded.json).map_err(|error| {
-            vec![Diagnostic::error(
-                "The provider cannot read its configuration",
-                format!("The provider block fits the schema, but not the type that the schema is made from: {error}. This is a bug in the provider; please report it."),
-            )]
-        })?;
+        let config = serde_json::from_value(decoded.json).map_err(mismatch)?;
         let settings = Self {
             config,
             unknown: decoded.unknown,
@@ -99,7 +95,7 @@ impl Settings {
             .filter(move |path| !others.contains(path))
     }
 
-    /// Returns whether plans ask the cluster what an apply would meet. An unknown value counts as false.
+    /// Returns whether plans check what the cluster would refuse. An unknown value counts as false.
     ///
     /// # Errors
     ///
@@ -119,9 +115,11 @@ impl Settings {
         }
     }
 
-    /// Returns whether the plan of a new feature store shows its objects.
+    /// Returns whether the plan of a new feature store shows its objects. An unknown value counts as false: the plan
+    /// that Terraform repeats when it is known can show more, and not less.
     pub fn shows_new_objects(&self) -> bool {
-        self.config.show_new_objects.unwrap_or(true)
+        let is_known = !self.unknown.contains(&Path::of("show_new_objects"));
+        is_known && self.config.show_new_objects.unwrap_or(true)
     }
 
     /// Returns the cluster. Connects to it on first use.

@@ -260,14 +260,22 @@ fn inputs_of_computed_attributes_are_listed() {
     let strategy = |store: &Store| json!(store.strategy.as_str());
     let identity = |store: &Store| json!([store.namespace, store.name]);
     let endpoints = |store: &Store| json!(spec::endpoints(store));
+    let pvcs = |store: &Store| {
+        json!([
+            store.created_claims(),
+            store.referenced_claims(),
+            store.delete_data
+        ])
+    };
     type Read = fn(&Store) -> Json;
-    let attributes: [(Read, Vec<Path>); 4] = [
+    let attributes: [(Read, Vec<Path>); 5] = [
         (identity, computed_inputs::of_identity()),
         (owner, computed_inputs::of_replicas_owner()),
         (strategy, computed_inputs::of_strategy()),
         (endpoints, computed_inputs::of_endpoints()),
+        (pvcs, computed_inputs::of_pvcs()),
     ];
-    let mut changes = [0; 4];
+    let mut changes = [0; 5];
     for json in configurations() {
         let whole = encode(&block.attributes, &json);
         let before = store(&whole).unwrap();

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::lifecycle::admission_policy::AdmissionPolicy;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::support::terraform::{Exit, Run};
 
 /// The policy of a registry mirror: images of `quay.io` come from the mirror and are always pulled, requests are
@@ -58,27 +58,18 @@ fn apply(test: &StoreUnderTest) -> String {
     messages
 }
 
-/// The policy and the configuration of the guide "Restricted clusters".
+/// The policy of the guide "Restricted clusters".
 pub fn the_registry_mirror_of_the_guide_settles() {
     let guide = include_str!("../../docs/guides/restricted-clusters.md");
-    let block = |language: &str, mark: &str| {
-        let fence = format!("```{language}\n");
-        let blocks = guide.split(&fence).skip(1);
-        let mut blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
-        blocks.find(|block| block.contains(mark)).unwrap()
-    };
-    let policy: Json =
-        serde_saphyr::from_str(block("yaml", "kind: MutatingAdmissionPolicy")).unwrap();
+    let blocks = guide.split("```yaml\n").skip(1);
+    let mut blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
+    let policy = blocks.find(|block| block.contains("kind: MutatingAdmissionPolicy"));
+    let policy: Json = serde_saphyr::from_str(policy.unwrap()).unwrap();
     let mutation = &policy["spec"]["mutations"][0]["applyConfiguration"];
     let test = StoreUnderTest::new("admission-guide");
     let expression = mutation["expression"].as_str().unwrap();
     let policy = AdmissionPolicy::mutating(&test.namespace, expression, "mirror.example");
-    let written = configuration("", "");
-    let (provider, _) = written.split_once("resource \"feast").unwrap();
-    let resource = block("terraform", "quay.io/feastdev");
-    test.terraform
-        .write("main.tf", &format!("{provider}{resource}"))
-        .unwrap();
+    test.configure(&services("0.67.0"));
     let messages = apply(&test);
     assert!(messages.contains(REWRITTEN), "{messages}");
     let expected = "mirror.example/quay/feastdev/feature-server:0.67.0";
@@ -176,8 +167,8 @@ pub fn a_refused_create_leaves_nothing() {
     test.configure_all(DATABASES, CRON_JOB);
     let run = test.terraform.apply().unwrap();
     refused(&run);
-    let undone = "The objects that had been created were deleted again. The state has no feature store. Correct the \
-                  cause and apply again.";
+    let undone = "The objects that had been created were deleted again. The feature store is not in the state. \
+                  Correct the cause and apply again.";
     assert!(run.messages().contains(undone), "{run}");
     assert_eq!(test.objects(), [""; 0]);
     let state = test.terraform.state_json().unwrap();

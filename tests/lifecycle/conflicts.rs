@@ -96,7 +96,7 @@ pub fn applied_fields_conflict() {
     let expected = conflict(
         &test,
         &format!(
-            "{IMAGE}: applied by \"argocd\" at {}, to \"example.invalid/theirs:1\"; wanted is \"example.invalid/ours:1\"",
+            "{IMAGE}: applied by \"argocd\" at {} to \"example.invalid/theirs:1\"; the configured value is \"example.invalid/ours:1\"",
             time_of(&test, "argocd")
         ),
         "services.online_store.server.image",
@@ -135,7 +135,7 @@ pub fn applied_fields_conflict() {
     let expected = conflict(
         &test,
         &format!(
-            ".spec.replicas: applied by \"scaler\" at {}, to 4; wanted is 2",
+            ".spec.replicas: applied by \"scaler\" at {} to 4; the configured value is 2",
             time_of(&test, "scaler")
         ),
         "services.scaling.replicas",
@@ -160,7 +160,8 @@ pub fn reverts_plain_updates() {
         .kubectl_command(&["edit", "deployment/feast-demo"])
         .env(
             "KUBE_EDITOR",
-            "sed -i s,example.invalid/ours:1,example.invalid/edited:1,",
+            // The sed of macOS needs a suffix for the copy.
+            "sed -i.bak s,example.invalid/ours:1,example.invalid/edited:1,",
         )
         .output()
         .unwrap();

@@ -32,7 +32,7 @@ fn plan_messages(test: &StoreUnderTest, flags: &[&str]) -> String {
     plan.run.messages()
 }
 
-const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It stays";
+const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It is kept";
 const GOES: &str = "\"feast-demo-online\" will be deleted with all its data";
 
 pub fn keeps_pvcs_by_default() {
@@ -52,7 +52,7 @@ pub fn keeps_pvcs_by_default() {
     test.apply();
     assert_eq!(uid(&test), first);
 
-    // A claim in `ref` is kept, whatever the value of `delete_data`.
+    // A PVC in `ref` is kept, whatever the value of `delete_data`.
     let referenced = on_claim("ref = { name = \"feast-demo-online\" }");
     test.configure_all(&referenced, "delete_data = true");
     let messages = plan_messages(&test, &[]);
@@ -90,6 +90,44 @@ pub fn deletes_pvcs_with_delete_data() {
     test.destroy();
 }
 
+/// A PVC that an earlier apply kept.
+pub fn kept_pvc_is_deleted_only_by_a_plan_that_names_it() {
+    let test = StoreUnderTest::new("kept");
+    test.configure(&on_claim("create = {}"));
+    test.apply();
+    test.configure(DATABASES);
+    let run = test.apply();
+    assert!(run.messages().contains("Data was kept"), "{run}");
+
+    test.configure_all(DATABASES, "delete_data = true");
+    let messages = plan_messages(&test, &[]);
+    assert!(messages.contains(GOES), "{messages}");
+    let run = test.apply();
+    assert!(run.messages().contains("Data was deleted"), "{run}");
+    assert_eq!(claims(&test), Vec::<String>::new());
+    test.destroy();
+}
+
+/// The PVC of a feature store of the same name that was destroyed.
+pub fn never_deletes_the_pvc_of_an_earlier_store() {
+    let test = StoreUnderTest::new("earlier");
+    test.configure(&on_claim("create = {}"));
+    test.apply();
+    let first = uid(&test);
+    test.terraform.destroy().unwrap().expect_success();
+
+    test.configure_all(DATABASES, "delete_data = true");
+    test.apply();
+    let labelled = "delete_data = true\nlabels = { team = \"a\" }";
+    test.configure_all(DATABASES, labelled);
+    let messages = plan_messages(&test, &[]);
+    assert!(!messages.contains("Data will be"), "{messages}");
+    let run = test.apply();
+    assert!(run.messages().contains("Data was kept"), "{run}");
+    test.terraform.destroy().unwrap().expect_success();
+    assert_eq!(uid(&test), first);
+}
+
 pub fn rejects_shrinking_a_pvc() {
     let test = StoreUnderTest::new("grow");
     let size = |size: &str| {
@@ -100,12 +138,12 @@ pub fn rejects_shrinking_a_pvc() {
     test.configure(&size("2Gi"));
     test.apply();
     for (claim, message) in [
-        (size("1Gi"), "A claim cannot be shrunk (2Gi to 1Gi)"),
+        (size("1Gi"), "A PVC cannot be shrunk (2Gi to 1Gi)"),
         (
             on_claim(
                 "create = { access_modes = [\"ReadWriteMany\"], resources = { requests = { storage = \"2Gi\" } } }",
             ),
-            "The access modes of a claim cannot be changed",
+            "The access modes of a PVC cannot be changed",
         ),
     ] {
         test.configure(&claim);
@@ -122,7 +160,7 @@ pub fn rejects_shrinking_a_pvc() {
     test.destroy();
 }
 
-/// A claim cannot shrink, so one that was enlarged satisfies the configuration.
+/// A PVC cannot shrink, so one that was enlarged satisfies the configuration.
 pub fn enlarged_pvc_is_not_drift() {
     let test = StoreUnderTest::new("grown");
     let size = |size: &str| {

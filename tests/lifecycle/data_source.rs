@@ -38,11 +38,16 @@ fn few_rights() -> Json {
 }
 
 fn reader(test: &StoreUnderTest, kubeconfig: &str) -> (Terraform, Run) {
+    reader_of(test, kubeconfig, READER)
+}
+
+/// Applies this configuration in a folder of its own.
+fn reader_of(test: &StoreUnderTest, kubeconfig: &str, configuration: &str) -> (Terraform, Run) {
     let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
     terraform
         .environment("TF_VAR_kubeconfig", kubeconfig)
         .environment("TF_VAR_namespace", test.namespace.name());
-    terraform.write("main.tf", READER).unwrap();
+    terraform.write("main.tf", configuration).unwrap();
     let run = terraform.apply().unwrap();
     (terraform, run)
 }
@@ -98,6 +103,36 @@ pub fn returns_live_values() {
             "available": "True",
         })
     );
+    test.destroy();
+}
+
+/// The namespace of the provider block is known only after apply.
+pub fn an_unknown_namespace_is_not_the_default() {
+    let test = StoreUnderTest::new("data-source-late");
+    let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
+    test.configure(DATABASES);
+    test.apply();
+    let late = format!(
+        "{}resource \"terraform_data\" \"namespace\" {{\n  input = var.namespace\n}}\n",
+        READER.replace(
+            "namespace   = var.namespace",
+            "namespace   = terraform_data.namespace.output"
+        )
+    );
+    let (_, run) = reader_of(&test, &kubeconfig, &late);
+    assert_eq!(run.status, Some(1), "{run}");
+    let unknown = "The namespace is not known yet";
+    assert!(run.messages().contains(unknown), "{run}");
+
+    // The namespace of the data source is unknown, too, so Terraform reads it during the apply.
+    let named = late.replace(
+        "name = \"demo\"",
+        "name      = \"demo\"\n  namespace = terraform_data.namespace.output",
+    );
+    let (terraform, run) = reader_of(&test, &kubeconfig, &named);
+    run.expect_success();
+    let view = terraform.output("view").unwrap();
+    assert_eq!(view["namespace"], test.namespace.name());
     test.destroy();
 }
 

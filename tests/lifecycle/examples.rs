@@ -155,7 +155,8 @@ fn check_cluster(expected: &Expected, test: &StoreUnderTest) {
     );
 }
 
-/// The example of the quick start, and the examples in the documentation, which have no variables.
+/// The example of the quick start, and the examples in the documentation, which have no variables: those of the
+/// resource, and of the guide "Getting started", which is also that of the provider.
 pub fn remaining_examples() {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, "examples");
@@ -173,5 +174,24 @@ pub fn remaining_examples() {
         test.terraform.write("main.tf", &text).unwrap();
         test.apply();
         test.destroy();
+
+        let first = resource_block(include_str!("../../docs/guides/getting-started.md"));
+        let provider_page = fs::read_to_string(examples.join("provider/provider.tf")).unwrap();
+        let same = resource_block(&provider_page).split_whitespace();
+        assert!(
+            first.split_whitespace().eq(same),
+            "{first}\n{provider_page}"
+        );
+        let text = format!("{provider}{first}");
+        test.terraform.write("main.tf", &text).unwrap();
+        test.apply();
+        test.destroy();
     });
+}
+
+/// Returns the last part of a text that begins with a `resource` block, up to the end of its code block.
+fn resource_block(text: &str) -> &str {
+    let start = text.find("resource \"feast_feature_store\"").unwrap();
+    let block = &text[start..];
+    block.split_once("```").map_or(block, |(block, _)| block)
 }

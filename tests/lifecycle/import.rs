@@ -426,7 +426,7 @@ pub fn name_or_namespace_change_replaces() {
         assert_eq!(change["actions"], json!(["delete", "create"]));
         assert_eq!(change["replace_paths"], json!([[attribute]]));
         assert!(
-            messages.contains("\"feast-demo-online\" will no longer be part of a feature store. It stays with its data"),
+            messages.contains("\"feast-demo-online\" will no longer be part of a feature store. It is kept with its data"),
             "{messages}"
         );
     }

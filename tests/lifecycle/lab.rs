@@ -78,19 +78,20 @@ pub fn with_each_tool(test: impl Fn(Terraform)) {
     }
 }
 
-/// Runs a test that needs Terraform 1.15, or ignores it with the reason where that cannot be installed.
+/// Runs a test that needs Terraform 1.15, or ignores it with the reason on a machine that cannot have it.
 pub fn with_newest_terraform(test: fn()) -> Completion {
     with_tool(Tool::Terraform115, |_| test())
 }
 
-/// Runs a test that needs the tool, or ignores it with the reason where that cannot be installed.
+/// Runs a test that needs the tool, or ignores it with the reason on a machine that cannot have it. A tool that cannot
+/// be installed for another reason fails the test.
 pub fn with_tool(tool: Tool, test: impl FnOnce(Tool)) -> Completion {
-    match tools::ensure(&[tool], Progress::stderr()) {
-        Ok(_) => {
+    match tools::unavailable(tool).unwrap_or_else(|error| panic!("{error}")) {
+        None => {
             test(tool);
             Completion::Completed
         }
-        Err(error) => Completion::ignored_with(error.to_string()),
+        Some(reason) => Completion::ignored_with(reason),
     }
 }
 

@@ -390,8 +390,8 @@ pub fn reports_dropped_fields_with_other_owners() {
         .unwrap();
     // The API server records no time for an apply that changes no value.
     let expected = format!(
-        "Warning: Fields that are no longer wanted were not removed with feast_feature_store.demo, on main.tf line 16, in \
-         resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration no \
+        "Warning: Fields were not removed: other managers own them with feast_feature_store.demo, on main.tf line 16, \
+         in resource \"feast_feature_store\" \"demo\": 16: resource \"feast_feature_store\" \"demo\" {{ The configuration no \
          longer has these fields, but other managers own them, so they stay in the cluster: \
          Service/feast-demo-online .metadata.labels.example.com/team: set by \"kubectl-label\" at {} \
          Deployment/feast-demo .spec.template.metadata.annotations.example.com/pod: applied by \"argocd\" \

@@ -1,7 +1,7 @@
 //! Every feature with every version of Terraform and OpenTofu that has it.
 //!
-//! `cargo test` runs the oldest version, that of the machine, the newest, and OpenTofu. `.ci/extended` runs all of
-//! them: `cargo test --test lifecycle -- matrix --include-ignored`.
+//! `cargo test` runs the oldest version, that of the machine from 1.11 on, the newest, and OpenTofu. `.ci/extended`
+//! runs all of them: `cargo test --test lifecycle -- matrix --include-ignored`.
 
 #[path = "matrix/features.rs"]
 mod features;
@@ -36,7 +36,7 @@ pub const TOOLS: &[(&str, Tool, bool)] = &[
 pub fn check(tool: Tool) {
     let terraform = Terraform::new(&lab::tool_path(tool), lab::provider()).unwrap();
     let (product, minor) = version(tool, &terraform);
-    // The machine can have any version.
+    // The machine can have any version from 1.11 on.
     assert!(
         tool == Tool::Terraform || COLUMNS.contains(&(product, minor)),
         "{product:?} 1.{minor}"

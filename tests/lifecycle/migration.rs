@@ -139,7 +139,7 @@ pub fn migrates_objects_and_data() {
     assert_eq!(label, "feast-operator");
     let variable = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
     assert_eq!(*variable, json!([{"name": YAML_VARIABLE}]));
-    // Only the label and the owner of the claim change.
+    // Only the label and the owner of the PVC change.
     let mut claim = manifest(seen, CLAIM);
     let owners = claim["metadata"]
         .as_object_mut()

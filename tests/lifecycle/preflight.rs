@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::account;
 use crate::lifecycle::admission_policy::AdmissionPolicy;
+use crate::lifecycle::recovery::{lift_limit, limit_pods};
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, with_preflight};
 use crate::support::terraform::Exit;
 
@@ -90,10 +91,10 @@ pub fn finds_every_obstacle_at_once() {
     assert_eq!(
         findings,
         [
+            error("The ResourceQuota is too small"),
             error("The apply would fail"),
             error("The apply would fail"),
             error("The apply would fail"),
-            error("The quota does not suffice"),
             warning("Pods would not start"),
             // The API server warns of the level of the namespace, too.
             warning("The API server warns about Deployment/feast-demo"),
@@ -191,6 +192,30 @@ pub fn reports_missing_permissions_together() {
         details.contains("needs the verb create on pods"),
         "{details}"
     );
+}
+
+/// The destroy of the old feature store frees the quota that the new one needs.
+pub fn a_replacement_may_use_the_quota_of_the_old_store() {
+    let test = StoreUnderTest::new("preflight-replace");
+    let services =
+        format!("feast_apply = \"init_container\"\nscaling = {{ replicas = 2 }}\n{DATABASES}");
+    configure(&test, &services, "");
+    test.apply();
+    limit_pods(&test, 2);
+    let replace = ["plan", "-input=false", "-replace=feast_feature_store.demo"];
+    test.terraform.run(&replace).unwrap().expect_success();
+
+    let named = "name          = \"demo\"";
+    let renamed = configuration(&services, "").replace(named, "name          = \"other\"");
+    assert!(!renamed.contains(named), "{renamed}");
+    let renamed = with_preflight(&renamed);
+    test.terraform.write("main.tf", &renamed).unwrap();
+    let (status, findings, details) = plan(&test);
+    assert_eq!((status, findings), (Some(0), Vec::new()), "{details}");
+
+    lift_limit(&test);
+    configure(&test, &services, "");
+    test.destroy();
 }
 
 pub fn what_the_same_run_can_create_is_a_warning() {

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use libtest_mimic::Completion;
 use tempfile::TempDir;
 
 use crate::lifecycle::lab;
@@ -19,19 +18,13 @@ const PROGRAM: &str = include_str!("../../examples/pulumi/Pulumi.yaml");
 const TOOLS: &[Tool] = &[Tool::Pulumi, Tool::PulumiBridge, Tool::PulumiYaml];
 const TYPE: &str = "feast:index/featureStore:FeatureStore";
 
-/// Runs the test, or ignores it where Pulumi cannot be built.
-pub fn run() -> Completion {
-    match tools::ensure(TOOLS, Progress::stderr()) {
-        Ok(tools) => {
-            let folders = TOOLS.iter().map(|tool| {
-                let path = tools.path(*tool).unwrap();
-                path.parent().unwrap().to_owned()
-            });
-            the_example_is_created_changed_imported_and_destroyed(folders.collect());
-            Completion::Completed
-        }
-        Err(error) => Completion::ignored_with(error.to_string()),
-    }
+pub fn example() {
+    let tools = tools::ensure(TOOLS, Progress::stderr()).unwrap_or_else(|error| panic!("{error}"));
+    let folders = TOOLS.iter().map(|tool| {
+        let path = tools.path(*tool).unwrap();
+        path.parent().unwrap().to_owned()
+    });
+    the_example_is_created_changed_imported_and_destroyed(folders.collect());
 }
 
 /// A folder with the program, and the CLI without the user's settings.

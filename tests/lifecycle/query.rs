@@ -197,7 +197,7 @@ pub fn invalid_queries_are_rejected() {
     for (config, expected) in [
         (
             "namespace = \"a\"\n all_namespaces = true",
-            "Namespace and all namespaces",
+            "`namespace` conflicts with `all_namespaces`",
         ),
         (
             "label_selector = \"a b\"",

@@ -156,7 +156,7 @@ impl StoreUnderTest {
     }
 }
 
-/// Returns a configuration whose plans ask the cluster what an apply would meet.
+/// Returns a configuration whose plans check what the cluster would refuse.
 pub fn with_preflight(configuration: &str) -> String {
     let text = configuration.replace(
         "namespace   = var.namespace\n}",

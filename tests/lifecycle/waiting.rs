@@ -372,7 +372,7 @@ pub async fn names_the_pod_that_uses_a_pvc(lab: Lab) {
     })
     .await;
     let claims = PvcPolicy {
-        delete: true,
+        deletable: [key.name.clone()].into(),
         ..PvcPolicy::default()
     };
     let (store, cancel) = (lab.store("x"), CancellationToken::new());

@@ -25,6 +25,8 @@ pub struct Invocation {
     pub name: StoreName,
     /// The feature store by the configuration of its last apply.
     pub desired: Desired,
+    /// Whether a database is a file in its pods, which only the Secret tells.
+    pub has_file: bool,
     /// The UID of its Secret.
     pub secret_uid: Option<String>,
     pub limits: Limits,
@@ -32,7 +34,7 @@ pub struct Invocation {
     redaction: Redaction,
 }
 
-/// The limits of a run. All its waits share the time-out.
+/// The limits of a run. All its waits share the timeout.
 pub struct Limits {
     pub started: Instant,
     pub timeout: Duration,
@@ -69,12 +71,14 @@ impl Invocation {
             return Err(diagnostics::no_store_for_action(&name, cluster.server()));
         };
         let config: FeatureStore = serde_json::from_value(configuration).map_err(|error| {
-            diagnostics::unreadable_configuration(&name, &[format!("{error}.")])
+            let advice = "Apply the feature store with this version of the provider, then invoke the action again.";
+            diagnostics::unreadable_configuration(&name, &[format!("{error}.")], advice)
         })?;
         let desired = Desired::new(&config, &name.namespace, false);
         let redaction = redaction(&cluster, &desired, &secret, stop).await;
         Ok(Self {
             cluster,
+            has_file: store_secret::has_file(&secret, &desired.objects),
             secret_uid: secret["metadata"]["uid"].as_str().map(str::to_owned),
             name,
             desired,

@@ -23,6 +23,7 @@ pub async fn run(
     let job = CommandJob {
         store: &invocation.desired.store,
         command,
+        has_file: invocation.has_file,
         id: &id,
         timeout_seconds: invocation.limits.timeout.as_secs(),
         secret_uid: invocation.secret_uid.as_deref(),
@@ -66,7 +67,8 @@ pub async fn run(
 /// Returns a part of an object name that no other run has.
 fn random_id() -> Result<String, Diagnostic> {
     let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| diagnostics::no_random_numbers(&error.to_string()))?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        diagnostics::no_random_numbers("the name of the Job", &error.to_string())
+    })?;
     Ok(format!("{:08x}", u32::from_be_bytes(bytes)))
 }

@@ -62,23 +62,41 @@ impl Operation for Restart {
             ..
         } = invocation;
         let stop = &limits.stop;
-        let store = &desired.store;
-        for (deployment, strategy) in deployments(store) {
-            let restarted = cluster.restart(name, &deployment, stop).await;
-            let live =
-                restarted.map_err(|error| vec![diagnostics::cluster_error(FAILED, &error)])?;
-            let replicas = live["spec"]["replicas"].as_i64().unwrap_or(1);
-            reporter.step(started(&deployment, &name.namespace, replicas, strategy));
+        let mut store = desired.store.clone();
+        let mut refused = None;
+        let mut restarted = Vec::new();
+        for (deployment, is_rolling) in deployments(&store) {
+            match cluster.restart(name, &deployment, stop).await {
+                Ok(live) => {
+                    let replicas = live["spec"]["replicas"].as_i64().unwrap_or(1);
+                    reporter.step(started(&deployment, &name.namespace, replicas, is_rolling));
+                    restarted.push(deployment);
+                }
+                Err(error) => {
+                    refused = Some(diagnostics::restart_refused(FAILED, &error, &restarted));
+                    break;
+                }
+            }
         }
-        let (_, errors) = wait::complete(cluster, store, &invocation.wait(), stop).await;
+        if refused.is_some() {
+            // If any Deployment was restarted, it is that of the servers.
+            store.lineage = None;
+        }
+        let unfinished = match restarted.is_empty() {
+            true => Vec::new(),
+            false => {
+                let wait = invocation.wait();
+                wait::complete(cluster, &store, &wait, stop).await.1
+            }
+        };
+        let unfinished = unfinished.iter();
+        let unfinished = unfinished.map(|error| diagnostics::restart_failure(FAILED, error));
+        let errors: Diagnostics = refused.into_iter().chain(unfinished).collect();
         if errors.is_empty() {
             reporter.step("All pods are replaced");
             return Ok(());
         }
-        let errors = errors.iter();
-        Err(errors
-            .map(|error| diagnostics::restart_failure(FAILED, error))
-            .collect())
+        Err(errors)
     }
 }
 

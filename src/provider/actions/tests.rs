@@ -229,7 +229,7 @@ fn a_cancelled_run_deletes_its_job() {
     let [text] = texts(&diagnostics).try_into().unwrap();
     for part in [
         "Cannot materialize features: ",
-        "Because: The operation was cancelled.",
+        "Because: The operation was canceled.",
         "The Job was deleted with its pods, so that nothing of this run continues.",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -261,4 +261,41 @@ fn a_failed_run_keeps_its_job() {
     }
     let left = provider.server.paths().into_iter();
     assert_eq!(left.filter(|path| path.starts_with(JOBS)).count(), 1);
+}
+
+#[test]
+fn a_restart_that_ends_half_way_names_what_was_restarted() {
+    let provider = TestProvider::new();
+    let consumer = json!({"enabled": true, "lineageServer": {}});
+    store(
+        &provider,
+        &json!({"openlineage": {"enabled": true, "consumer": consumer}}),
+    );
+    let deployments = "/apis/apps/v1/namespaces/ns/deployments";
+    provider
+        .server
+        .remove(&format!("{deployments}/feast-x-lineage"));
+    let target = json!({"name": "x", "namespace": "ns", "timeout": "1s"});
+    let (messages, diagnostics) = invoke(&provider, "feast_restart", &target, |_| {});
+    assert!(
+        messages[0].starts_with("Restarting Deployment/feast-x in"),
+        "{messages:?}"
+    );
+    let found = texts(&diagnostics);
+    let [refused, ..] = found.as_slice() else {
+        panic!("{diagnostics:?}");
+    };
+    for part in [
+        "/feast-x-lineage",
+        "Deployment/feast-x was restarted before.",
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+
+    // Nothing was restarted.
+    provider.server.remove(&format!("{deployments}/feast-x"));
+    let (messages, diagnostics) = invoke(&provider, "feast_restart", &target, |_| {});
+    assert_eq!(messages, [""; 0]);
+    let [refused] = texts(&diagnostics).try_into().unwrap();
+    assert!(!refused.contains("restarted before"), "{refused}");
 }

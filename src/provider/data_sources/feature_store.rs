@@ -79,7 +79,10 @@ async fn read(
     stop: &CancellationToken,
     request: ReadDataSourceRequest,
 ) -> ReadDataSourceResponse {
-    if !settings.cluster_is_known() && request.client.deferral_allowed {
+    let has_namespace =
+        !request.config.attribute("namespace").is_null() || settings.namespace().is_some();
+    let is_known = settings.cluster_is_known() && has_namespace;
+    if !is_known && request.client.deferral_allowed {
         // With a null state, references to its attributes would fail.
         return ReadDataSourceResponse {
             state: Value::Unknown,
@@ -111,11 +114,10 @@ async fn read_state(
     }
     let DataSourceConfig { name, namespace } =
         serde_json::from_value(decoded.json).map_err(mismatch)?;
-    let namespace = namespace.or_else(|| settings.namespace().map(str::to_owned));
-    let store = StoreName {
-        namespace: namespace.unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned()),
-        name,
+    let Some(namespace) = namespace.or_else(|| settings.namespace().map(str::to_owned)) else {
+        return Err(vec![diagnostics::unknown_namespace_to_read(&name)]);
     };
+    let store = StoreName { namespace, name };
     let cluster = settings.cluster().await.map_err(|error| vec![error])?;
     let reader = Reader {
         cluster: &cluster,

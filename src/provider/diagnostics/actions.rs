@@ -22,7 +22,9 @@ pub fn invalid_action_timeout(text: &str, problem: &str) -> Diagnostic {
 pub fn no_such_time(name: &str, text: &str) -> Diagnostic {
     Diagnostic::error(
         "Invalid time",
-        format!("`{name}` is not a time that exists: {text:?}. Correct the date, the time or the offset."),
+        format!(
+            "`{name}` is not a valid time: {text:?}. Correct the date, the time or the offset."
+        ),
     )
     .at(Path::of(name))
 }
@@ -109,6 +111,18 @@ pub fn job_failure(
         ),
     };
     diagnostic.detail.push_str(&format!("\n\n{left}"));
+    diagnostic
+}
+
+/// A Deployment that was not restarted, after these others were.
+pub fn restart_refused(summary: &str, error: &cluster::Error, restarted: &[String]) -> Diagnostic {
+    let mut diagnostic = cluster_error(summary, error);
+    if !restarted.is_empty() {
+        diagnostic.detail.push_str(&format!(
+            "\n\nDeployment/{} was restarted before. To restart all pods, correct the cause and invoke the action again.",
+            restarted.join(", Deployment/")
+        ));
+    }
     diagnostic
 }
 

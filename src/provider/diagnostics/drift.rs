@@ -30,7 +30,7 @@ pub fn rewritten(fields: &[Drift]) -> Option<Diagnostic> {
             "The API server accepted the apply and stored other values in these fields:\n{fields}\n\nA mutating admission \
              policy or webhook of the cluster does this; the API server does not name it. A value that was not stored at \
              all can require a feature gate that is off. The state keeps the values that were applied, and the stored \
-             ones are not drift. This is not repeated while both stay the same. If the stored \
+             ones are not drift. This warning appears again only if one of the values changes. If the stored \
              values are not wanted, exempt the feature store from the policy."
         ),
     ))
@@ -52,7 +52,7 @@ pub fn altered_content(fields: &[Drift]) -> Option<Diagnostic> {
 pub fn retained(fields: &[Drift]) -> Option<Diagnostic> {
     let fields = lines(fields, |_| String::new())?;
     Some(Diagnostic::warning(
-        "Fields that are no longer wanted were not removed",
+        "Fields were not removed: other managers own them",
         format!(
             "The configuration no longer has these fields, but other managers own them, so they stay in the \
              cluster:\n{fields}\n\nThe next plan does not show them. Remove them with the tool that owns them, if nothing \

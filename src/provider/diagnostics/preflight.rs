@@ -22,7 +22,7 @@ pub fn not_a_boolean(variable: &str) -> Diagnostic {
     )
 }
 
-/// An error that an apply would meet.
+/// An error that an apply would have.
 pub fn would_fail(error: &cluster::Error) -> Diagnostic {
     let diagnostic = cluster_error(WOULD_FAIL, error);
     match error.reason {
@@ -120,7 +120,7 @@ pub fn missing_reference(store: &StoreName, missing: &Missing) -> Diagnostic {
     ))
 }
 
-/// Quota of the namespace that does not suffice.
+/// A ResourceQuota of the namespace that is too small.
 pub fn quota_exceeded(store: &StoreName, shortage: &Shortage) -> Diagnostic {
     let Shortage {
         quota,
@@ -134,10 +134,10 @@ pub fn quota_exceeded(store: &StoreName, shortage: &Shortage) -> Diagnostic {
         _ => "Reduce the replicas or the resources",
     };
     Diagnostic::error(
-        "The quota does not suffice",
+        "The ResourceQuota is too small",
         format!(
             "The feature store {:?} needs {needed} more of {resource}, and the ResourceQuota {quota:?} of namespace {:?} \
-             allows {hard}, of which {used} are used. {way_out}, or ask for more quota.",
+             allows {hard}, and {used} are used. {way_out}, or ask for more quota.",
             store.name, store.namespace
         ),
     )

@@ -1,5 +1,6 @@
 //! Warnings about PersistentVolumeClaims (PVCs) and the data on them.
 
+use crate::cluster::StoreName;
 use crate::kubernetes::Key;
 use crate::schema::Diagnostic;
 
@@ -17,8 +18,8 @@ pub fn pvc_left_behind(name: &str, is_deleted: bool) -> Diagnostic {
     Diagnostic::warning(
         "Data will be left unused",
         format!(
-            "The PersistentVolumeClaim {name:?} will no longer be part of a feature store. It stays with its data, and a \
-             feature store of the same name that creates it uses it again. `delete_data = true` would delete it."
+            "The PersistentVolumeClaim {name:?} will no longer be part of a feature store. It is kept with its \
+             data, and a feature store of the same name can use it again. `delete_data = true` would delete it."
         ),
     )
 }
@@ -43,8 +44,8 @@ pub fn referenced_pvc_unused(name: &str) -> Diagnostic {
     Diagnostic::warning(
         "Data will be left unused",
         format!(
-            "The PersistentVolumeClaim {name:?} will no longer be mounted. This provider did not create it, so it stays \
-             with its data, whatever the value of `delete_data` is."
+            "The PersistentVolumeClaim {name:?} will no longer be mounted. This provider did not create it, so it is \
+             kept with its data, whatever the value of `delete_data` is."
         ),
     )
 }
@@ -60,15 +61,48 @@ pub fn file_unused(pvc: &str, before: &str, after: &str) -> Diagnostic {
     )
 }
 
-/// A PVC that an apply or a destroy did not delete.
-pub fn pvc_kept(key: &Key) -> Diagnostic {
+/// A PVC that an apply deleted.
+pub fn pvc_deleted(store: &StoreName, key: &Key) -> Diagnostic {
     let name = &key.name;
+    let namespace = &store.namespace;
+    Diagnostic::warning(
+        "Data was deleted",
+        format!(
+            "The PersistentVolumeClaim {name:?} in namespace {namespace:?} is no longer part of the feature store. It was \
+             deleted with all its data, because `delete_data` is true."
+        ),
+    )
+}
+
+/// A PVC with the labels of the feature store that no plan has named, so that an apply or a destroy did not delete it.
+pub fn unrecorded_pvc_kept(store: &StoreName, key: &Key) -> Diagnostic {
+    let name = &key.name;
+    let StoreName {
+        namespace,
+        name: store,
+    } = store;
     Diagnostic::warning(
         "Data was kept",
         format!(
-            "The PersistentVolumeClaim {name:?} is no longer part of the feature store. It was not deleted, because its \
-             data would be lost. A feature store of the same name uses it again. To delete it, run `kubectl delete pvc \
-             {name}`; with `delete_data = true`, the provider deletes it next time."
+            "The PersistentVolumeClaim {name:?} in namespace {namespace:?} has the labels of the feature store {store:?}, \
+             and the state does not record it: it can be that of an earlier feature store of this name. It was not \
+             deleted, whatever the value of `delete_data` is, because no plan has named it. To use it, name it in \
+             `pvc.ref`. To delete it with its data, run `kubectl delete pvc {name} --namespace {namespace}`."
+        ),
+    )
+}
+
+/// A PVC that an apply or a destroy did not delete.
+pub fn pvc_kept(store: &StoreName, key: &Key) -> Diagnostic {
+    let name = &key.name;
+    let namespace = &store.namespace;
+    Diagnostic::warning(
+        "Data was kept",
+        format!(
+            "The PersistentVolumeClaim {name:?} in namespace {namespace:?} is no longer part of the feature store. It was \
+             not deleted, because its data would be lost. A feature store of the same name uses it again. To delete it \
+             with its data, run `kubectl delete pvc {name} --namespace {namespace}`. To let the provider delete \
+             PersistentVolumeClaims, apply `delete_data = true` before the change or the destroy."
         ),
     )
 }

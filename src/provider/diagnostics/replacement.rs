@@ -116,7 +116,7 @@ fn unfinished(store: &StoreName, minutes: Option<i64>) -> String {
         Some(minutes) => (
             "That create is not complete, and it can still be running",
             format!(
-                "- Wait: after {minutes} {}, a create adopts what a create that ended has left.\n",
+                "- Wait: after {minutes} {}, a new create adopts the existing objects.\n",
                 if minutes == 1 { "minute" } else { "minutes" }
             ),
         ),
@@ -133,6 +133,21 @@ fn unfinished(store: &StoreName, minutes: Option<i64>) -> String {
          - Import the feature store, and apply the new configuration to it: {import}.\n\
          - Delete the objects: `{cleanup}`. This keeps PersistentVolumeClaims and their data.\n\
          - Choose another name."
+    )
+}
+
+/// An update of a feature store that another create has completed.
+pub fn not_updated(store: &StoreName) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::error(
+        "Feature store not updated: another resource owns it",
+        format!(
+            "The feature store {name:?} in namespace {namespace:?} was deleted and created again since this resource \
+             instance created it. Nothing was changed. Remove this instance from the state (`terraform state rm \
+             <address>`, `pulumi state delete <urn>`), and its block if another resource manages the feature store. \
+             Otherwise import the feature store again: {}.",
+            import(store)
+        ),
     )
 }
 
@@ -194,7 +209,7 @@ mod tests {
             "Namespace \"shop\" already contains objects of the feature store \"demo\", which this provider created with \
              another configuration. That create is not complete, and it can still be running, so they were not changed. \
              Choose one of these ways:\n\n\
-             - Wait: after 7 minutes, a create adopts what a create that ended has left.\n\
+             - Wait: after 7 minutes, a new create adopts the existing objects.\n\
              - Apply the configuration that they were created with. Its create resumes.\n\
              - Import the feature store, and apply the new configuration to it: `terraform import <address> shop/demo`, or \
              `pulumi import feast:index/featureStore:FeatureStore <name> shop/demo`.\n\

@@ -9,7 +9,7 @@ use crate::schema::{Diagnostic, Path, Severity};
 /// A list of one namespace and of all namespaces at the same time.
 pub fn namespace_and_all_namespaces() -> Diagnostic {
     Diagnostic::error(
-        "Namespace and all namespaces",
+        "`namespace` conflicts with `all_namespaces`",
         "`namespace` selects one namespace, and `all_namespaces = true` selects all of them. Remove one of the two.",
     )
     .at(Path::of("all_namespaces"))

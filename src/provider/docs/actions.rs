@@ -54,8 +54,8 @@ fn text(name: &str) -> Text {
 const COMMANDS: &str = "\
 ## Where the command runs
 
-The command runs in a Job with the image, the environment, the files and the ServiceAccount of the Job that runs
-`feast apply` before a rollout. It does not share memory with the servers, and needs no permissions beyond [those of the
+The command runs in a Job with the image, the environment, the files and the ServiceAccount of the `feast apply` Job. It
+does not share memory with the servers, and needs no permissions beyond [those of the
 provider](../guides/cluster-access.md#a-minimal-role).
 
 If the online store or the registry is a file in the servers' pod or on a PersistentVolumeClaim, only that pod can reach
@@ -84,8 +84,9 @@ With the strategy `RollingUpdate`, new pods are ready before old ones stop. With
 in the pod, the feature store does not answer until the new pod is ready. A PodDisruptionBudget does not limit a
 restart.
 
-If the new pods do not become ready, the error has the same diagnosis as that of an apply, and the old pods keep
-running. Kubernetes continues the restart when the cause is gone. A paused Deployment is not restarted.
+If the new pods do not become ready, the error has the same diagnosis as that of an apply. With `RollingUpdate`, the old
+pods keep serving; with `Recreate`, they have already stopped. Kubernetes continues the restart when the cause is gone.
+A paused Deployment is not restarted.
 ";
 
 const INVOKING: &str = "\

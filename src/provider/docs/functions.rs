@@ -50,8 +50,17 @@ One YAML document for each object, in the order in which the provider applies th
 is rendered for `default`, because a function has no access to the provider block.
 
 The result never contains connection parameters. In their place, the Secret `feast-<name>` has a comment with the name
-and the key of your Secret that contains them. The provider inserts them during apply. If you apply the result by other
-means, you have to insert them. The result for a feature store without such Secrets is complete.
+and the key of your Secret that contains them. Values of environment variables are in the result as they are in the
+configuration.
+
+The result is for reviews and policy checks. If you apply it by other means, such as a GitOps tool, note what only the
+provider does:
+
+- It inserts the connection parameters.
+- It annotates the pods with hashes of the configuration and of the certificates, so that they are replaced when these
+  change. Without the annotations, restart the Deployment after each change.
+- It appends a hash to the name of the `feast apply` Job. A Job is immutable: delete it before you apply another one.
+- It stores the configuration in the Secret. A feature store without it cannot be imported.
 
 An unsupported attribute, a value of the wrong type and a violated rule are errors with their paths.
 ",

@@ -10,8 +10,8 @@ pub const SUMMARY: &str = "Renders a feature store's Kubernetes objects as YAML"
 
 pub const DESCRIPTION: &str = "\
 Returns the manifests that `feast_feature_store` would apply, as YAML documents in the order in which they are applied. \
-The function contacts no cluster and applies nothing. Use it for reviews, policy checks and GitOps. Violations of rules \
-are errors, as in a plan.";
+The function contacts no cluster and applies nothing. Use it for reviews and policy checks. Violations of rules are \
+errors, as in a plan.";
 
 pub fn definition() -> FunctionDefinition {
     super::definition(

@@ -114,14 +114,13 @@ impl ListResource for FeatureStoreListResource {
         events: &dyn EventSink<ListResourceEvent>,
     ) -> Result<(), StreamClosed> {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        let (config, cluster) = match self.prepare(&settings, &request.config).await {
+        let (config, search, cluster) = match self.prepare(&settings, &request.config).await {
             Ok(prepared) => prepared,
             Err(diagnostics) => {
                 let event = ListResourceEvent::diagnostics_only(diagnostics);
                 return events.send(event).await;
             }
         };
-        let search = config.search(&settings);
         let listing = Listing {
             resource: &self.resource,
             settings: &settings,
@@ -144,27 +143,34 @@ impl FeatureStoreListResource {
         &self,
         settings: &Settings,
         config: &Value,
-    ) -> Result<(ListConfig, Arc<Cluster>), Diagnostics> {
+    ) -> Result<(ListConfig, Search, Arc<Cluster>), Diagnostics> {
         let problems = config_problems(&self.schema.block, config);
         if !problems.is_empty() {
             return Err(problems);
         }
         let json = decode(&self.schema.block, config).json;
         let config: ListConfig = serde_json::from_value(json).map_err(mismatch)?;
+        let search = config.search(settings).map_err(|error| vec![error])?;
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
-        Ok((config, cluster))
+        Ok((config, search, cluster))
     }
 }
 
 impl ListConfig {
-    fn search(&self, settings: &Settings) -> Search {
+    /// # Errors
+    ///
+    /// The namespace to search is unknown.
+    fn search(&self, settings: &Settings) -> Result<Search, Diagnostic> {
         let namespace = self.namespace.as_deref().or_else(|| settings.namespace());
-        Search {
-            namespace: (self.all_namespaces != Some(true))
-                .then(|| namespace.map(str::to_owned))
-                .flatten(),
+        let namespace = match (self.all_namespaces, namespace) {
+            (Some(true), _) => None,
+            (_, Some(namespace)) => Some(namespace.to_owned()),
+            (_, None) => return Err(diagnostics::unknown_namespace_to_list()),
+        };
+        Ok(Search {
+            namespace,
             selector: self.label_selector.clone(),
-        }
+        })
     }
 }
 

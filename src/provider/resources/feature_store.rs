@@ -81,9 +81,14 @@ impl FeatureStoreResource {
     }
 
     /// Returns the configuration as the user wrote it. Without a validation before the plan it is `config`.
+    ///
+    /// With `ignore_changes = all`, `config` has the namespace of the provider block, which the user did not write.
     fn written(&self, config: &Value) -> Value {
         let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
-        let written = written_key(config).and_then(|key| written.get(&key));
+        let written = written_key(config).and_then(|(name, namespace)| {
+            let find = |namespace| written.get(&(name.clone(), namespace));
+            find(namespace).or_else(|| find(None))
+        });
         written.unwrap_or(config).clone()
     }
 }

@@ -1,10 +1,8 @@
 //! `show_new_objects` of the provider block.
 
-use serde_json::json;
-
 use super::api_server::ApiServer;
 use super::test_provider::TestProvider;
-use crate::schema::Value;
+use super::*;
 
 #[test]
 fn plans_show_only_changed_objects_if_new_ones_are_not_shown() {
@@ -28,4 +26,22 @@ fn plans_show_only_changed_objects_if_new_ones_are_not_shown() {
         assert!(objects(&changed).is_wholly_known());
         assert_ne!(objects(&changed), objects(&state));
     }
+}
+
+/// Terraform plans again when the value is known, and that plan can show more, but not less.
+#[test]
+fn an_unknown_setting_shows_no_new_objects() {
+    let feast = Feast::new();
+    let attributes = &feast.schema().block.attributes;
+    let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
+    config.set("show_new_objects", Value::Unknown);
+    let request = ConfigureProviderRequest {
+        config,
+        ..ConfigureProviderRequest::default()
+    };
+    assert_eq!(wait(feast.configure(request)), []);
+    let store = json!({"name": "x", "namespace": "ns", "feastProject": "p"});
+    let store = encode(&block(&feast).attributes, &store);
+    let planned = plan(&feast, &Value::Null, &store).state;
+    assert!(planned.attribute("objects").is_unknown());
 }

@@ -60,9 +60,9 @@ fn a_stop_cancels_one_run_and_not_the_next() {
     };
     configure();
     let found = import();
-    assert!(!found.contains("cancelled"), "{found}");
+    assert!(!found.contains("canceled"), "{found}");
     feast.stop();
-    assert!(import().contains("The operation was cancelled"));
+    assert!(import().contains("The operation was canceled"));
     configure();
     assert_eq!(import(), found);
 }

@@ -60,12 +60,14 @@ fn only_replacements_contact_the_cluster() {
     );
     assert_eq!(written.count(), 5, "{requests:?}");
     // The second request of the same replacement.
-    assert_eq!(planned.private, b"");
+    let checked = provider.private(&Value::Null, &planned.private);
+    assert!(checked.is_checked);
     let again = provider.plan(&Value::Null, &planned.private, &renamed);
     assert_eq!(
         (diagnostics_of(&again), provider.server.requests()),
         (vec![], vec![])
     );
+    assert_eq!(again.private, b"");
 }
 
 #[test]
@@ -154,7 +156,7 @@ fn warns_of_data_that_the_destroy_deletes_or_leaves_unused() {
         (
             false,
             "Data will be left unused: The PersistentVolumeClaim \"feast-demo-online\" will no longer be part of a \
-             feature store. It stays with its data, and a feature store of the same name that creates it uses it again. \
+             feature store. It is kept with its data, and a feature store of the same name can use it again. \
              `delete_data = true` would delete it.",
         ),
     ] {

@@ -97,6 +97,26 @@ const SHAPES: &[Shape] = &[
         },
     },
     Shape {
+        name: "with-a-kept-pvc",
+        is_settled: true,
+        make: |provider| {
+            let online = |persistence: Json| {
+                let online = json!({"persistence": persistence});
+                let services = json!({"feastApply": "none", "onlineStore": online});
+                store(provider, &json!({"services": services}))
+            };
+            let pvc = json!({"create": {}, "mountPath": "/data"});
+            let on_pvc = online(json!({"file": {"path": "online.db", "pvc": pvc}}));
+            let (state, private) = provider.create(&on_pvc);
+            let secret = json!({"name": "s"});
+            let config = online(json!({"store": {"type": "postgres", "secretRef": secret}}));
+            let planned = provider.plan(&state, &private, &config);
+            let applied = provider.apply(&state, &planned, &config);
+            assert_eq!(errors(&applied.diagnostics), [""; 0]);
+            (config, applied.state, applied.private)
+        },
+    },
+    Shape {
         name: "with-a-refused-update",
         is_settled: false,
         make: |provider| {

@@ -1,9 +1,13 @@
 //! A provider block with unknown values: the provider contacts no other cluster, whatever the environment configures.
 
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+
 use super::*;
 use crate::schema::provider::{
-    ClientCapabilities, Deferred, ImportResourceStateRequest, ReadDataSourceRequest,
-    ReadResourceRequest,
+    ClientCapabilities, Deferred, EventSink, ImportResourceStateRequest, ListResourceEvent,
+    ListResourceRequest, ReadDataSourceRequest, ReadResourceRequest, StreamClosed,
 };
 
 /// Provider blocks with an unknown value other than the namespace.
@@ -207,4 +211,67 @@ fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
     assert_eq!(said("b/a"), ["Cannot connect to the cluster"]);
     assert_eq!(said("/a"), ["The import ID is not valid"]);
     assert_eq!(said("b/"), ["The import ID is not valid"]);
+}
+
+#[test]
+fn a_data_source_and_a_list_want_a_namespace_that_is_known() {
+    let attributes = &Feast::new().schema().block.attributes.clone();
+    let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
+    config.set("namespace", Value::Unknown);
+    let feast = configured(&config);
+    let data_source = &feast.registry().data_sources[FEATURE_STORE];
+    let read = |json: Json, deferral_allowed: bool| {
+        let response = wait(data_source.read(ReadDataSourceRequest {
+            config: encode(&data_source.schema().block.attributes, &json),
+            client: ClientCapabilities {
+                deferral_allowed,
+                ..ClientCapabilities::default()
+            },
+        }));
+        (response.deferred, summaries_of(response.diagnostics))
+    };
+    let unknown = vec!["The namespace is not known yet".to_owned()];
+    let unconnected = vec!["Cannot connect to the cluster".to_owned()];
+    let deferred = Some(Deferred::ProviderConfigUnknown);
+    assert_eq!(read(json!({"name": "a"}), false), (None, unknown.clone()));
+    assert_eq!(read(json!({"name": "a"}), true), (deferred, vec![]));
+    let named = json!({"name": "a", "namespace": "b"});
+    for deferral_allowed in [false, true] {
+        let response = read(named.clone(), deferral_allowed);
+        assert_eq!(response, (None, unconnected.clone()));
+    }
+
+    let list_resource = &feast.registry().list_resources[FEATURE_STORE];
+    for (json, expected) in [
+        (json!({}), &unknown),
+        (json!({"namespace": "b"}), &unconnected),
+        (json!({"allNamespaces": true}), &unconnected),
+    ] {
+        let events = Events::default();
+        let request = ListResourceRequest {
+            config: encode(&list_resource.schema().block.attributes, &json),
+            ..ListResourceRequest::default()
+        };
+        wait(list_resource.list(request, &events)).unwrap();
+        let events = events.0.into_inner().unwrap();
+        let found = events.into_iter().flat_map(|event| event.diagnostics);
+        assert_eq!(summaries_of(found), *expected);
+    }
+}
+
+fn summaries_of(diagnostics: impl IntoIterator<Item = Diagnostic>) -> Vec<String> {
+    let diagnostics = diagnostics.into_iter();
+    diagnostics.map(|diagnostic| diagnostic.summary).collect()
+}
+
+/// Keeps the events of a list.
+#[derive(Default)]
+struct Events(Mutex<Vec<ListResourceEvent>>);
+
+#[async_trait]
+impl EventSink<ListResourceEvent> for Events {
+    async fn send(&self, event: ListResourceEvent) -> Result<(), StreamClosed> {
+        self.0.lock().unwrap().push(event);
+        Ok(())
+    }
 }

@@ -193,7 +193,7 @@ fn validates_the_config_block() {
         (
             json!({"namespace": "ns", "allNamespaces": true}),
             none(),
-            "all_namespaces: Namespace and all namespaces: ",
+            "all_namespaces: `namespace` conflicts with `all_namespaces`: ",
         ),
         (
             json!({"labelSelector": "a=b=c"}),

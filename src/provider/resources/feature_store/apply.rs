@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::cluster::apply::{DesiredState, Issued, Outcome};
 use crate::cluster::rollout::Wait;
-use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
+use crate::cluster::{self, CancellationToken, Reason};
 use crate::feast::config::ScalingStatus;
 use crate::feast::names;
 use crate::feast::ownership::Occupied;
@@ -28,11 +28,12 @@ use crate::schema::{Block, Diagnostics, Value};
 
 use super::attribute_paths::AttributePaths;
 use super::computed;
+use super::data_loss;
 use super::drift;
 use super::drift::DriftEntry;
 use super::manifests::{self, Manifests};
 use super::prior_state::PriorState;
-use super::private_state::{PrivateState, Rollout};
+use super::private_state::{PrivateState, RolloutProgress};
 use super::rewrites::is_recorded;
 use prepare::{Awaited, Prepared, ResolvedStore};
 pub(super) use prepare::{
@@ -134,7 +135,8 @@ impl ApplyOperation<'_> {
         let state = self.new_state(&prepared, &outcome, &rollout);
         let mut diagnostics = self.diagnostics(&prepared, &outcome, &rollout);
         if !state.is_null() {
-            diagnostics::add_next_steps(&mut diagnostics, self.is_create());
+            let deletable = data_loss::deleted_with(&prepared.desired.store);
+            diagnostics::add_next_steps(&mut diagnostics, self.is_create(), &deletable);
         }
         ApplyResourceChangeResponse {
             state,
@@ -188,11 +190,9 @@ impl ApplyOperation<'_> {
             store: &prepared.store,
             objects: &prepared.resolved.objects,
             prior: &self.prior.observed,
-            pvc_policy: &PvcPolicy {
-                delete: store.delete_data,
-                used: store.referenced_claims(),
-            },
+            pvc_policy: &data_loss::policy(&self.prior, store),
             repair_drift: !self.is_create(),
+            deadline: self.started + self.timeout(&prepared.desired),
             wait_for_job: (store.wait_for_rollout).then(|| self.wait(prepared)),
         };
         let issued = awaited.map(|awaited| Issued {
@@ -265,7 +265,7 @@ impl ApplyOperation<'_> {
         rollout: &RolledOut,
     ) -> Diagnostics {
         let mut diagnostics = self.failures(prepared, &outcome.errors);
-        diagnostics.extend(outcome.kept.iter().map(diagnostics::pvc_kept));
+        diagnostics.extend(data_loss::of_apply(&self.prior, &prepared.store, outcome));
         if outcome.errors.is_empty() && !outcome.taken_over.is_empty() {
             let taken_over = diagnostics::taken_over(&prepared.store, &outcome.taken_over);
             diagnostics.push(taken_over);
@@ -339,8 +339,8 @@ impl ApplyOperation<'_> {
         let owner_id = || ownership.owner_id().map(str::to_owned);
         PrivateState {
             rollout: match is_written && rollout.errors.is_empty() {
-                true => Rollout::Complete,
-                false => Rollout::Pending,
+                true => RolloutProgress::Complete,
+                false => RolloutProgress::Pending,
             },
             // After a failure, the pods can still run with the sources of the last apply.
             sources: match is_written {
@@ -352,6 +352,7 @@ impl ApplyOperation<'_> {
                 true => prepared.desired.objects.manifests.clone(),
                 false => self.existing(prepared, outcome),
             },
+            kept_pvcs: data_loss::kept_pvcs(&self.prior, &prepared.desired.store, &outcome.exists),
             rewrites: self.prior.private.rewrites.after(outcome),
             ..PrivateState::default()
         }
@@ -495,7 +496,7 @@ mod tests {
         provider.server.reject_writes(DEPLOYMENT, 401);
         let applied = failed_create(&provider);
         let private = provider.private(&applied.state, &applied.private);
-        assert_eq!(private.rollout, Rollout::Pending);
+        assert_eq!(private.rollout, RolloutProgress::Pending);
         assert!(private.sources.is_empty());
         let objects = manifests::attribute(&private.last_applied);
         assert_eq!(applied.state.attribute("objects"), &objects);
@@ -506,8 +507,8 @@ mod tests {
     /// The dry run finds one refusal, and the write the other one.
     #[test]
     fn a_refused_create_leaves_nothing() {
-        let undone = "The objects that had been created were deleted again. The state has no feature store. Correct \
-                      the cause and apply again.";
+        let undone = "The objects that had been created were deleted again. The feature store is not in the state. \
+                      Correct the cause and apply again.";
         type Reject = fn(&TestProvider);
         let rejections: [Reject; 3] = [
             |provider| provider.server.reject(DEPLOYMENT, true),
@@ -607,6 +608,27 @@ mod tests {
     }
 
     #[test]
+    fn an_update_leaves_a_feature_store_of_another_owner_alone() {
+        let provider = TestProvider::new();
+        let (state, private) = provider.create(&config(&provider, "a"));
+        let live = || [SECRET, DEPLOYMENT, CONFIG_MAP].map(|path| provider.server.get(path));
+        let before = live();
+        let mut private = provider.private(&state, &private);
+        private.owner_id = Some("another".to_owned());
+        let changed = config(&provider, "b");
+        let planned = provider.plan(&state, &private.encode(), &changed);
+        let applied = provider.apply(&state, &planned, &changed);
+        let store = cluster::StoreName {
+            namespace: "ns".to_owned(),
+            name: "x".to_owned(),
+        };
+        assert_eq!(applied.diagnostics, [diagnostics::not_updated(&store)]);
+        assert_eq!(applied.state, state);
+        assert_eq!(provider.private(&state, &applied.private), private);
+        assert_eq!(live(), before);
+    }
+
+    #[test]
     fn a_failed_update_keeps_the_last_manifest_of_what_it_did_not_write() {
         let provider = TestProvider::new();
         let (state, private) = provider.create(&config(&provider, "a"));
@@ -628,7 +650,7 @@ mod tests {
         }
         assert_eq!(after.last_applied, manifests);
         let expected = PrivateState {
-            rollout: Rollout::Pending,
+            rollout: RolloutProgress::Pending,
             last_applied: manifests,
             ..before
         };
@@ -641,7 +663,7 @@ mod tests {
         let again = provider.apply(&applied.state, &planned, &changed);
         assert_eq!(errors(&again.diagnostics), Vec::<String>::new());
         let after = provider.private(&again.state, &again.private);
-        assert_eq!(after.rollout, Rollout::Complete);
+        assert_eq!(after.rollout, RolloutProgress::Complete);
         let deployment = &after.last_applied[&key(Kind::Deployment)];
         assert_eq!(deployment["metadata"]["labels"]["team"], "b");
     }

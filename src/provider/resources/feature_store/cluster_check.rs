@@ -1,5 +1,5 @@
-//! The checks of a planned feature store against the cluster: what an apply would meet before and during its first
-//! writes.
+//! The checks of a planned feature store against the cluster: what the cluster would refuse before and during the first
+//! writes of an apply.
 //!
 //! A plan that replaces a feature store ([`replacement`](super::replacement)) and a preflight
 //! ([`preflight`](super::preflight)) run them.
@@ -26,7 +26,7 @@ use super::private_state::PrivateState;
 
 /// The findings of a check.
 #[derive(Default)]
-pub struct Report {
+pub struct Findings {
     /// The live objects.
     pub live: BTreeMap<Key, Json>,
     /// The manifests with the content of the user's Secrets, as far as it could be read. A null is an object of unknown
@@ -38,10 +38,12 @@ pub struct Report {
     pub diagnostics: Diagnostics,
     /// The user's Secrets and ConfigMaps that cannot be read.
     pub missing: Vec<cluster::Error>,
-    /// Errors that the writes would meet.
+    /// Errors that the writes would have.
     pub refused: Vec<cluster::Error>,
     /// Errors that prevented a check.
     pub unchecked: Vec<cluster::Error>,
+    /// True if quota of the namespace becomes free before the writes.
+    pub frees_quota: bool,
 }
 
 /// What a destroy deletes before the create.
@@ -65,7 +67,7 @@ pub async fn check_create(
     new: &StoreName,
     freed: impl FnOnce(&BTreeMap<Key, Json>, &Ownership) -> Freed,
     stop: &CancellationToken,
-) -> Result<Report, cluster::Error> {
+) -> Result<Findings, cluster::Error> {
     cluster.check_namespace(&new.namespace, stop).await?;
     let manifests = manifests(planned, new);
     let keys: BTreeSet<Key> = manifests.keys().cloned().collect();
@@ -74,24 +76,24 @@ pub async fn check_create(
     let ownership = Ownership::of(secret);
     let freed = freed(&live, &ownership);
     let occupied = occupied(planned, &ownership, secret, cluster.now());
-    let mut report = Report {
+    let mut found = Findings {
         occupied: occupied.filter(|_| !freed.is_same_store),
         manifests,
         live,
-        ..Report::default()
+        ..Findings::default()
     };
     if let Some(desired) = &planned.desired {
-        report.check_values(cluster, desired, stop).await;
+        found.check_values(cluster, desired, stop).await;
     }
     let replacement = apply::Replacement {
         store: new,
-        wanted: &report.manifests,
+        wanted: &found.manifests,
         freed: &freed.objects,
         frees_quota: freed.quota,
     };
-    let checked = cluster.check_create(&report.live, &replacement, stop).await;
-    report.add(checked);
-    Ok(report)
+    let checked = cluster.check_create(&found.live, &replacement, stop).await;
+    found.add(checked);
+    Ok(found)
 }
 
 /// Checks whether an existing feature store can be updated. As an apply does, it takes the objects of the last refresh
@@ -106,35 +108,35 @@ pub async fn check_update(
     store: &StoreName,
     prior: &PrivateState,
     stop: &CancellationToken,
-) -> Result<Report, cluster::Error> {
+) -> Result<Findings, cluster::Error> {
     cluster.check_namespace(&store.namespace, stop).await?;
     let manifests = manifests(planned, store);
     let observed = prior.observed();
     let keys: BTreeSet<Key> = manifests.keys().chain(observed.keys()).cloned().collect();
     let live = cluster.read(store, &keys, stop).await?;
-    let mut report = Report {
+    let mut found = Findings {
         manifests,
         live,
-        ..Report::default()
+        ..Findings::default()
     };
     if let Some(desired) = &planned.desired {
-        report.check_values(cluster, desired, stop).await;
+        found.check_values(cluster, desired, stop).await;
     }
-    prior.rewrites.settle(&report.manifests, &mut report.live);
+    prior.rewrites.settle(&found.manifests, &mut found.live);
     let writes = Writes {
         store,
-        manifests: &report.manifests,
-        live: &report.live,
+        manifests: &found.manifests,
+        live: &found.live,
         prior: &observed,
         repair_drift: true,
     };
     let (blockers, checked) = tokio::join!(
-        cluster.blockers(store, &report.manifests, &observed, &report.live, stop),
+        cluster.blockers(store, &found.manifests, &observed, &found.live, stop),
         cluster.check_writes(&writes, stop)
     );
-    report.refused.extend(blockers);
-    report.add(checked);
-    Ok(report)
+    found.refused.extend(blockers);
+    found.add(checked);
+    Ok(found)
 }
 
 fn manifests(planned: &PlannedStore, store: &StoreName) -> Manifests {
@@ -162,7 +164,7 @@ fn occupied(
     }
 }
 
-impl Report {
+impl Findings {
     fn add(&mut self, checked: Checked) {
         self.refused.extend(checked.refused);
         self.unchecked.extend(checked.unchecked);

@@ -1,8 +1,8 @@
-//! Destroy: delete all objects of the feature store. PersistentVolumeClaims stay unless `delete_data` is true.
+//! Destroy: delete all objects of the feature store. PersistentVolumeClaims are kept unless `delete_data` is true.
 
 use std::collections::BTreeSet;
 
-use crate::cluster::{self, CancellationToken, PvcPolicy};
+use crate::cluster::{self, CancellationToken};
 use crate::feast::names;
 use crate::feast::ownership::{Event, Ownership};
 use crate::feast::spec::{Defaults, Store};
@@ -13,6 +13,7 @@ use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeRes
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
 use super::computed;
+use super::data_loss;
 use super::manifests;
 use super::prior_state::PriorState;
 
@@ -85,14 +86,11 @@ async fn delete(
             });
         }
     }
-    let pvcs = PvcPolicy {
-        delete: spec.delete_data,
-        used: spec.referenced_claims(),
-    };
+    let pvcs = data_loss::policy(prior, &spec);
     let deletion = cluster.delete(&store, &known, &pvcs, spec.timeouts.delete, stop);
     let deletion = deletion.await.map_err(|error| failed(&error))?;
     let mut diagnostics: Diagnostics = deletion.errors.iter().map(failed).collect();
-    diagnostics.extend(deletion.kept.iter().map(diagnostics::pvc_kept));
+    diagnostics.extend(data_loss::kept(prior, &store, deletion.kept.iter()));
     if deletion.errors.is_empty() {
         return Ok(Destroyed {
             diagnostics,

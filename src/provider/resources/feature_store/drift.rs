@@ -15,7 +15,7 @@ use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::secrets::shown;
 use crate::feast::secrets::source::Source;
 use crate::kubernetes::diff::foreign::foreign;
-use crate::kubernetes::diff::{Change, changes};
+use crate::kubernetes::diff::{FieldChange, changes};
 use crate::kubernetes::field_path::{FieldPath, FieldStep};
 use crate::kubernetes::kind::{Key, Kind};
 use crate::kubernetes::managed_fields::{Author, ManagedFields, last_writer};
@@ -27,7 +27,7 @@ use super::manifests::Manifests;
 pub struct DriftEntry {
     pub object: Key,
     pub kind: DriftKind,
-    pub change: Change,
+    pub change: FieldChange,
 }
 
 /// Compares the manifests of the last apply with the live objects.
@@ -45,7 +45,7 @@ pub fn find(
             entries.push(DriftEntry::of_object(key, DriftKind::Deleted, None));
             continue;
         };
-        let entry = |kind: DriftKind, change: Change| DriftEntry {
+        let entry = |kind: DriftKind, change: FieldChange| DriftEntry {
             object: key.clone(),
             kind,
             change,
@@ -73,7 +73,7 @@ impl DriftEntry {
         Self {
             object: key.clone(),
             kind,
-            change: Change {
+            change: FieldChange {
                 field: FieldPath::default(),
                 wanted: None,
                 live: None,
@@ -94,7 +94,7 @@ impl DriftEntry {
     }
 
     /// A field in which the response to an apply differs from what was applied.
-    pub fn unsettled(key: &Key, change: &Change) -> Self {
+    pub fn unsettled(key: &Key, change: &FieldChange) -> Self {
         Self {
             object: key.clone(),
             kind: match (&change.wanted, &change.live) {
@@ -122,7 +122,7 @@ impl DriftEntry {
         Self {
             object: object.clone(),
             kind,
-            change: Change {
+            change: FieldChange {
                 field,
                 wanted: None,
                 live: None,
@@ -143,7 +143,7 @@ impl DriftEntry {
             object,
             kind,
             change:
-                Change {
+                FieldChange {
                     field,
                     wanted,
                     live,
@@ -295,7 +295,7 @@ mod tests {
             let entry = DriftEntry {
                 object: Key::new(object, "feast-x"),
                 kind,
-                change: Change {
+                change: FieldChange {
                     field: FieldPath::of(names),
                     wanted: Some(json!("was")),
                     live: Some(json!("hunter2")),

@@ -81,12 +81,16 @@ pub fn keep_live(prior: &PriorState<'_>, ignored: &[Path], planned: &mut Manifes
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use serde_json::{Value as Json, json};
 
     use super::*;
     use crate::kubernetes::{Key, Kind};
+    use crate::provider::resources::feature_store::FeatureStoreResource;
     use crate::provider::resources::feature_store::private_state::PrivateState;
     use crate::provider::resources::feature_store::testing;
+    use crate::schema::provider::{Resource as _, ValidateResourceConfigRequest};
 
     fn state(labels: &Json, replicas: i32) -> Value {
         let json = json!({"name": "x", "feastProject": "p", "labels": labels,
@@ -112,6 +116,31 @@ mod tests {
             ]
         );
         assert_eq!(ignored(&state(&json!({"a": "3"}), 3)), [""; 0]);
+    }
+
+    /// With `ignore_changes = all`, Terraform plans with the namespace of the prior state, which can be that of the
+    /// provider block.
+    #[test]
+    fn finds_a_written_configuration_without_a_namespace() {
+        let resource = FeatureStoreResource::new(&Arc::default());
+        let validate = |config: &Value| {
+            resource.validate_config(ValidateResourceConfigRequest {
+                config: config.clone(),
+                ..ValidateResourceConfigRequest::default()
+            })
+        };
+        let in_namespace = |mut config: Value| {
+            config.set("namespace", Value::string("ns"));
+            config
+        };
+        let config = in_namespace(state(&json!({"a": "2"}), 1));
+        assert_eq!(resource.written(&config), config);
+        let written = state(&json!({"a": "1"}), 1);
+        validate(&written);
+        assert_eq!(resource.written(&config), written);
+        let other = in_namespace(written);
+        validate(&other);
+        assert_eq!(resource.written(&config), other);
     }
 
     /// The planned manifests of a Service and a Deployment once the changes of the label `a` are ignored, and the keys

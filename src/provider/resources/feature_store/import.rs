@@ -154,7 +154,10 @@ fn from_secret(
     configuration: &Json,
     ownership: &Ownership,
 ) -> Result<Adopted, Diagnostic> {
-    let unreadable = |reasons: Vec<String>| diagnostics::unreadable_configuration(store, &reasons);
+    let unreadable = |reasons: Vec<String>| {
+        let advice = "Import the feature store with the version of the provider that created it.";
+        diagnostics::unreadable_configuration(store, &reasons, advice)
+    };
     let mut state = encode_typed(&block.attributes, configuration)
         .map_err(|errors| unreadable(errors.iter().map(MismatchError::to_string).collect()))?;
     state.set("name", Value::string(&store.name));

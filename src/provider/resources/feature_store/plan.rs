@@ -18,12 +18,12 @@ use crate::schema::provider::{
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value, keep_prior};
 
 use super::computed::{self, Desired};
-use super::data_loss::{self, Change};
+use super::data_loss::{self, PlannedChange};
 use super::manifests::Manifests;
 use super::parse::parse_over;
 use super::preflight::Preflight;
 use super::prior_state::{PriorState, store_name};
-use super::private_state::{PrivateState, Rollout};
+use super::private_state::{PrivateState, RolloutProgress};
 use super::replacement::{Old, Replacement};
 use super::{conflicts, drift, ignored, interruption, recreated_services};
 
@@ -53,7 +53,7 @@ pub async fn plan(
         let diagnostics = replacement.check(&store, settings, stop).await;
         planned.diagnostics.extend(diagnostics);
     }
-    if planned.state != request.prior_state {
+    if planned.state != request.prior_state && !store.is_checked {
         let preflight = Preflight {
             block,
             planned: &planned.state,
@@ -78,8 +78,10 @@ pub struct PlannedStore {
     pub desired: Option<Desired>,
     /// Its configuration in the serde form.
     pub configuration: Json,
-    /// Set if another feature store is destroyed first.
+    /// Set if another feature store is destroyed first, and the plan has to check the replacement.
     pub replacement: Option<Replacement>,
+    /// True if the first request for this plan was checked.
+    pub is_checked: bool,
 }
 
 /// Plans without a cluster. Returns what the cluster can be asked about; `None` for a destroy and an invalid
@@ -99,7 +101,7 @@ pub fn plan_offline(
         let planned = PlanResourceChangeResponse {
             private: request.prior_private.clone(),
             identity: request.prior_identity.clone(),
-            diagnostics: data_loss::warnings(&prior, &Change::Destroy),
+            diagnostics: data_loss::warnings(&prior, &PlannedChange::Destroy),
             ..PlanResourceChangeResponse::default()
         };
         return (planned, None);
@@ -156,12 +158,20 @@ fn plan_change(
         None => computed::write_unknown(block, &mut state, &parsed),
     }
 
-    let store = desired.as_ref().map(|desired| &desired.store);
-    let change = match is_update {
-        true => Change::Update(store),
-        false => Change::Replace,
+    let known = match &desired {
+        Some(_) => None,
+        None => data_loss::known_spec(&parsed),
     };
-    let mut diagnostics = data_loss::warnings(prior, &change);
+    let spec = desired.as_ref().map(|desired| &desired.store);
+    let change = match is_update {
+        true => PlannedChange::Update(spec.or(known.as_ref())),
+        false => PlannedChange::Replace,
+    };
+    // Terraform does not apply a plan without a change.
+    let mut diagnostics = match state == *prior.value {
+        true => Vec::new(),
+        false => data_loss::warnings(prior, &change),
+    };
     // With `-minimal-refresh`, Terraform plans once before the refresh and uses the plan after it, so this is no error.
     let unread = prior.check_was_read().err();
     diagnostics.extend(unread.map(|error| Diagnostic {
@@ -178,7 +188,8 @@ fn plan_change(
     }
     diagnostics.extend(parsed.tolerated);
 
-    let is_requested = prior.value.is_null() && !request.prior_private.is_empty();
+    let is_checked = prior.value.is_null() && prior.private.is_checked;
+    let is_requested = prior.value.is_null() && !request.prior_private.is_empty() && !is_checked;
     let replacement = (!is_update || is_requested).then(|| Replacement {
         old: Old::of(prior),
         attribute: match is_requested || requires_replace.contains(&Path::of("name")) {
@@ -192,13 +203,15 @@ fn plan_change(
         desired,
         configuration: parsed.json,
         replacement,
+        is_checked,
     };
     let planned = PlanResourceChangeResponse {
         identity: computed::identity(&state),
         deferred: deferred(default_namespace, request),
-        private: match &store.replacement {
-            Some(_) => Private::new(),
-            None => planned_private(prior, kept, &request.prior_private),
+        private: match (prior.value.is_null(), is_update) {
+            (true, _) => Private::new(),
+            (false, true) => planned_private(prior, kept, &request.prior_private),
+            (false, false) => checked_private(prior),
         },
         requires_replace,
         state,
@@ -217,6 +230,15 @@ fn planned_private(prior: &PriorState<'_>, kept: Manifests, encoded: &Private) -
         ..prior.private.clone()
     };
     planned.encode()
+}
+
+/// Returns the private state for the second request of a replacement.
+fn checked_private(prior: &PriorState<'_>) -> Private {
+    let checked = PrivateState {
+        is_checked: true,
+        ..prior.private.clone()
+    };
+    checked.encode()
 }
 
 /// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client
@@ -275,7 +297,7 @@ fn set_computed(state: &mut Value, desired: &Desired, prior: &PriorState<'_>) {
     let is_pod_change = hash.is_unknown()
         || changes_pods(&desired.store.name, &prior.observed, planned)
         || (prior.drift.iter()).any(|drift| drift.change == DriftKind::Leftover)
-        || prior.private.rollout != Rollout::Complete;
+        || prior.private.rollout != RolloutProgress::Complete;
     state.set("configuration_hash", hash);
     state.set(
         "scaling_status",
@@ -407,10 +429,10 @@ mod tests {
         let prior = stored(&block, &config);
         let both = &["configuration_hash", "scaling_status"][..];
         for (rollout, secrets_changed, expected) in [
-            (Rollout::Complete, false, &[][..]),
-            (Rollout::Pending, false, &["scaling_status"]),
-            (Rollout::Failed, false, &["scaling_status"]),
-            (Rollout::Complete, true, both),
+            (RolloutProgress::Complete, false, &[][..]),
+            (RolloutProgress::Pending, false, &["scaling_status"]),
+            (RolloutProgress::Failed, false, &["scaling_status"]),
+            (RolloutProgress::Complete, true, both),
         ] {
             let mut prior = prior.clone();
             prior.private.rollout = rollout;

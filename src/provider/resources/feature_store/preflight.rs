@@ -1,4 +1,4 @@
-//! The preflight of a plan (`preflight = true` in the provider block): asks the cluster what the apply would meet.
+//! The preflight of a plan (`preflight = true` in the provider block): checks what the cluster would refuse.
 //!
 //! All findings are reported together, at the attribute where there is one. Nothing is written.
 
@@ -14,7 +14,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
 
 use super::apply::sources_errors;
 use super::attribute_paths::AttributePaths;
-use super::cluster_check::{Freed, Report, check_create, check_update};
+use super::cluster_check::{Findings, Freed, check_create, check_update};
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
 
@@ -45,7 +45,7 @@ impl Preflight<'_> {
             Ok(cluster) => cluster,
             Err(error) => return vec![diagnostics::preflight_incomplete(&error.detail)],
         };
-        let missing = (cluster.missing_permissions(&store.namespace, &self.kinds(), stop)).await;
+        let missing = (cluster.missing_permissions(store, &self.kinds(), stop)).await;
         let missing = match missing {
             Ok(missing) => missing,
             Err(error) => return vec![diagnostics::not_checked(&error)],
@@ -58,9 +58,9 @@ impl Preflight<'_> {
         let permissions = (!missing.is_empty())
             .then(|| diagnostics::missing_permissions(store, &missing, has_namespace));
         let findings = match checked {
-            Ok(report) => self.findings(&cluster, store, report, &missing, stop).await,
+            Ok(found) => self.findings(&cluster, store, found, &missing, stop).await,
             Err(error) if error.reason.is_no_answer() => vec![diagnostics::not_checked(&error)],
-            Err(error) => Vec::from_iter(self.finding(&error, &Report::default(), &missing)),
+            Err(error) => Vec::from_iter(self.finding(&error, &Findings::default(), &missing)),
         };
         permissions.into_iter().chain(findings).collect()
     }
@@ -86,7 +86,7 @@ impl Preflight<'_> {
         cluster: &Cluster,
         store: &StoreName,
         stop: &CancellationToken,
-    ) -> Result<Report, cluster::Error> {
+    ) -> Result<Findings, cluster::Error> {
         match (&self.store.replacement, &self.prior) {
             (None, Some(prior)) => check_update(cluster, self.store, store, prior, stop).await,
             (None, None) => {
@@ -94,11 +94,12 @@ impl Preflight<'_> {
                 check_create(cluster, self.store, store, freed, stop).await
             }
             // The objects were checked with the replacement.
-            (Some(_), _) => Ok(Report {
+            (Some(replacement), _) => Ok(Findings {
                 manifests: (self.store.desired.iter())
                     .flat_map(|desired| desired.objects.manifests.clone())
                     .collect(),
-                ..Report::default()
+                frees_quota: replacement.frees_quota(store),
+                ..Findings::default()
             }),
         }
     }
@@ -108,29 +109,40 @@ impl Preflight<'_> {
         &self,
         cluster: &Cluster,
         store: &StoreName,
-        report: Report,
+        found: Findings,
         missing: &[Permission],
         stop: &CancellationToken,
     ) -> Diagnostics {
         let namespace = &store.namespace;
         let (pods, quota, (references, unread)) = tokio::join!(
-            cluster.check_pods(store, &report.manifests, stop),
-            cluster.missing_quota(namespace, &report.manifests, &report.live, stop),
-            cluster.missing_references(namespace, &report.manifests, stop),
+            cluster.check_pods(store, &found.manifests, &found.live, stop),
+            async {
+                match found.frees_quota {
+                    // What is used when the destroy has ended is not known.
+                    true => Ok(Vec::new()),
+                    false => {
+                        let quota =
+                            cluster.missing_quota(namespace, &found.manifests, &found.live, stop);
+                        quota.await
+                    }
+                }
+            },
+            cluster.missing_references(namespace, &found.manifests, stop),
         );
-        let mut errors: Vec<&cluster::Error> = report.refused.iter().collect();
-        let mut unchecked: Vec<&cluster::Error> = report.unchecked.iter().chain(&unread).collect();
-        let mut findings = self.before_writes(store, &report);
+        let mut errors: Vec<&cluster::Error> = found.refused.iter().collect();
+        let mut unchecked: Vec<&cluster::Error> = found.unchecked.iter().chain(&unread).collect();
+        let mut findings = self.before_writes(store, &found);
         match &pods {
             Ok(Some(checked)) => {
                 errors.extend(&checked.refused);
-                unchecked.extend(&checked.unchecked);
+                let pods = checked.unchecked.iter();
+                unchecked.extend(pods.filter(|error| !found.frees_quota || !is_quota(error)));
             }
             Ok(None) => findings.push(diagnostics::pods_not_checked(namespace)),
             Err(error) => unchecked.push(error),
         }
         findings
-            .extend((errors.into_iter()).filter_map(|error| self.finding(error, &report, missing)));
+            .extend((errors.into_iter()).filter_map(|error| self.finding(error, &found, missing)));
         for reference in &references {
             let diagnostic = diagnostics::missing_reference(store, reference);
             let place = self
@@ -155,23 +167,23 @@ impl Preflight<'_> {
     }
 
     /// Returns what an apply reports before its first write.
-    fn before_writes(&self, store: &StoreName, report: &Report) -> Diagnostics {
-        let occupied = report.occupied;
+    fn before_writes(&self, store: &StoreName, found: &Findings) -> Diagnostics {
+        let occupied = found.occupied;
         let occupied = occupied.map(|occupied| diagnostics::already_exists(store, occupied));
         let desired = self.store.desired.iter();
-        let sources = desired.flat_map(|desired| sources_errors(desired, &report.missing, None));
-        let sources = (sources.zip(&report.missing))
+        let sources = desired.flat_map(|desired| sources_errors(desired, &found.missing, None));
+        let sources = (sources.zip(&found.missing))
             .map(|(diagnostic, error)| diagnostics::source_missing(diagnostic, error));
-        let values = report.diagnostics.iter().cloned();
+        let values = found.diagnostics.iter().cloned();
         occupied.into_iter().chain(values).chain(sources).collect()
     }
 
-    /// Returns the diagnostic of an error that the apply would meet. `None` for an error that is reported in another
+    /// Returns the diagnostic of an error that the apply would have. `None` for an error that is reported in another
     /// way: a missing permission, and a conflict, of which the plan warns after each refresh.
     fn finding(
         &self,
         error: &cluster::Error,
-        report: &Report,
+        found: &Findings,
         missing: &[Permission],
     ) -> Option<Diagnostic> {
         let is_conflict = matches!(
@@ -181,7 +193,7 @@ impl Preflight<'_> {
         if is_conflict || is_reported(error, missing) {
             return None;
         }
-        let paths = self.attributes().of_error(&report.manifests, error);
+        let paths = self.attributes().of_error(&found.manifests, error);
         Some(diagnostics::at_attributes(
             diagnostics::would_fail(error),
             paths,
@@ -209,6 +221,11 @@ impl Preflight<'_> {
         let mut attributes = attributes.map(Path::of);
         attributes.find(|path| self.planned.get(path).is_some_and(|value| !value.is_null()))
     }
+}
+
+/// Returns whether the object was refused by a quota.
+fn is_quota(error: &cluster::Error) -> bool {
+    matches!(&error.reason, Reason::Forbidden { message } if message.contains("exceeded quota"))
 }
 
 /// Returns whether the error is about a missing permission that is reported already.
@@ -251,6 +268,7 @@ mod tests {
             desired: None,
             configuration: Json::Null,
             replacement: None,
+            is_checked: false,
         };
         let fixed = scaled(json!({"replicas": 2}));
         let preflight = |planned| Preflight {

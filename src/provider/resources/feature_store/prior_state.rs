@@ -1,5 +1,6 @@
 //! The prior state of an operation, decoded once.
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use serde_json::Value as Json;
@@ -7,6 +8,7 @@ use serde_json::Value as Json;
 use crate::cluster::StoreName;
 use crate::feast::config::{Drift, FeatureStore};
 use crate::feast::spec::{Defaults, Store};
+use crate::kubernetes::Kind;
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostic, Value, decode};
 
@@ -55,6 +57,27 @@ impl<'a> PriorState<'a> {
     pub fn spec(&self) -> Option<Store> {
         let config = self.config().ok()?;
         Some(Store::new(config, &Defaults::default()))
+    }
+
+    /// Returns the names of the PersistentVolumeClaims that the configuration creates, and of those that the last apply
+    /// could not remove.
+    pub fn created_pvcs(&self) -> BTreeSet<String> {
+        let Some(spec) = self.spec() else {
+            return BTreeSet::new();
+        };
+        let (mut pvcs, referenced) = (spec.created_claims(), spec.referenced_claims());
+        let observed = self.observed.keys();
+        let observed = observed.filter(|key| {
+            key.kind == Kind::PersistentVolumeClaim && !referenced.contains(&key.name)
+        });
+        pvcs.extend(observed.map(|key| key.name.clone()));
+        pvcs
+    }
+
+    /// Returns the names of the PersistentVolumeClaims that an update or a destroy can delete: those of
+    /// [`Self::created_pvcs`], and those that earlier applies kept. A plan names no others.
+    pub fn deletable_pvcs(&self) -> BTreeSet<String> {
+        &self.created_pvcs() | &self.private.kept_pvcs
     }
 
     /// Returns the state as the last apply wrote it, without the drift that refreshes have found since.

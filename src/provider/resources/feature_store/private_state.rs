@@ -7,7 +7,7 @@
 
 mod earlier;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -26,7 +26,7 @@ pub use earlier::show_as_this_version;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrivateState {
-    pub rollout: Rollout,
+    pub rollout: RolloutProgress,
     /// The content of a Secret that the configuration names differs from what the pods run with.
     pub secrets_changed: bool,
     /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source. The HMAC
@@ -39,6 +39,9 @@ pub struct PrivateState {
     /// The manifests of the last apply, as far as they were written.
     #[serde(with = "by_key")]
     pub last_applied: Manifests,
+    /// Names of PersistentVolumeClaims that were part of the feature store and that an apply kept for their data.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub kept_pvcs: BTreeSet<String>,
     /// Values of `last_applied` in whose place the cluster stored others.
     #[serde(skip_serializing_if = "Rewrites::is_empty")]
     pub rewrites: Rewrites,
@@ -51,6 +54,10 @@ pub struct PrivateState {
     /// Manifests of the plan that keep live values, because the user ignores changes of them.
     #[serde(with = "by_key", skip_serializing_if = "BTreeMap::is_empty")]
     pub planned: Manifests,
+    /// True in the private data of a plan that replaces the feature store and has been checked. Terraform requests the
+    /// plan of the new feature store with it.
+    #[serde(skip_serializing_if = "is_false")]
+    pub is_checked: bool,
     /// True for the state of a `moved` block before its first refresh: it has only the name of the feature store.
     #[serde(skip_serializing_if = "is_false")]
     pub is_moved: bool,
@@ -63,7 +70,7 @@ fn is_false(value: &bool) -> bool {
 /// The progress of the last rollout. Unless it is complete, the next plan is not empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Rollout {
+pub enum RolloutProgress {
     #[default]
     Complete,
     /// The rollout did not finish. The next apply waits for it again.
@@ -228,11 +235,12 @@ mod tests {
     #[test]
     fn decodes_what_it_encodes() {
         let mut private = PrivateState {
-            rollout: Rollout::Failed,
+            rollout: RolloutProgress::Failed,
             secrets_changed: true,
             sources: [("key \"a\" of Secret \"b\"".to_owned(), "f".to_owned())].into(),
             owner_id: Some("c0ffee".to_owned()),
             last_applied: manifests([("a", 1), ("b", 2)]),
+            kept_pvcs: ["feast-x-online".to_owned()].into(),
             rewrites: serde_json::from_value(json!({"Deployment/a": [
                 {"field": ".spec.replicas", "applied": 1, "stored": 2},
             ]}))

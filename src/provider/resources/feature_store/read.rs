@@ -25,7 +25,7 @@ use super::import::first_state;
 use super::manifests::{self, Manifests};
 use super::moved::is_unread;
 use super::prior_state::{PriorState, store_name};
-use super::private_state::{AppliedAttributes, PrivateState, Rollout};
+use super::private_state::{AppliedAttributes, PrivateState, RolloutProgress};
 use super::secret_drift::{self, SecretDrift};
 
 /// Reads the current state of a feature store; null if none of its objects exists.
@@ -124,6 +124,7 @@ async fn refresh(
         sources: prior.private.sources.clone(),
         owner_id: prior.private.owner_id.clone(),
         last_applied: last_applied.clone(),
+        kept_pvcs: prior.private.kept_pvcs.clone(),
         rewrites: prior.private.rewrites.clone(),
         applied_attributes: (drift.iter().any(is_drift))
             .then(|| AppliedAttributes::of(prior.block, &state)),
@@ -227,17 +228,17 @@ impl<'a> Deployments<'a> {
 
 /// Returns the progress of the last rollout. A rollout that was complete stays complete, whatever the pods do since.
 fn rollout(
-    before: Rollout,
+    before: RolloutProgress,
     live: &BTreeMap<Key, Json>,
     deployments: Option<&Deployments<'_>>,
-) -> Rollout {
+) -> RolloutProgress {
     let is_complete = deployments.is_none_or(Deployments::is_complete);
     if live.iter().any(|(key, live)| is_failed_job(key, live)) {
-        Rollout::Failed
-    } else if before != Rollout::Complete && !is_complete {
-        Rollout::Pending
+        RolloutProgress::Failed
+    } else if before != RolloutProgress::Complete && !is_complete {
+        RolloutProgress::Pending
     } else {
-        Rollout::Complete
+        RolloutProgress::Complete
     }
 }
 
@@ -248,11 +249,11 @@ fn is_failed_job(key: &Key, live: &Json) -> bool {
 }
 
 /// Writes the number of pods, and the hash of the configuration that they run with, into the state.
-fn show_pods(state: &mut Value, deployment: &Json, before: Rollout) {
+fn show_pods(state: &mut Value, deployment: &Json, before: RolloutProgress) {
     let (status, _) = computed::rollout_state(deployment);
     let is_fixed = state.attribute("replicas_owner").as_str() == Some("terraform");
     let stored = state.attribute("scaling_status");
-    let was_pending = before == Rollout::Pending;
+    let was_pending = before == RolloutProgress::Pending;
     let status = computed::refreshed_status(stored, status, is_fixed, was_pending);
     state.set("scaling_status", status);
     if let Some(hash) = secret_drift::configuration_hash(deployment) {
@@ -290,7 +291,7 @@ mod tests {
         };
         let (none, failed, succeeded) = (BTreeMap::new(), job("Failed"), job("Complete"));
         let (ready, unready) = (deployment(1), deployment(0));
-        use Rollout::{Complete, Failed, Pending};
+        use RolloutProgress::{Complete, Failed, Pending};
         for (before, live, servers, lineage, expected) in [
             (Complete, &none, &unready, None, Complete),
             (Pending, &none, &unready, None, Pending),
@@ -433,6 +434,29 @@ mod tests {
                 "{expected:?}"
             );
         }
+    }
+
+    /// The pods run with a `feature_store.yaml` that another version of the provider rendered, from no Secret.
+    #[test]
+    fn a_configuration_of_another_version_is_not_drift() {
+        let provider = TestProvider::new();
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+        }));
+        let (state, private) = provider.create(&config);
+        provider.server.edit(SECRET, |live| {
+            live["data"]["feature_store.yaml"] = json!("YQ==");
+        });
+        let secret = provider.server.get(SECRET).unwrap();
+        let hash = store_secret::configuration_hash(&secret, names::FEATURE_STORE_YAML).unwrap();
+        provider.server.edit(DEPLOYMENT, |live| {
+            let metadata = &mut live["spec"]["template"]["metadata"];
+            metadata["annotations"][names::CONFIGURATION_HASH_ANNOTATION] = json!(hash);
+        });
+        let refreshed = provider.read(&state, &private);
+        assert_eq!(drift_of(&refreshed.state), [""; 0]);
+        let private = provider.private(&refreshed.state, &refreshed.private);
+        assert!(private.secrets_changed);
     }
 
     #[test]

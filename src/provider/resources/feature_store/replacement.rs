@@ -1,13 +1,15 @@
 //! The check of a plan that replaces a feature store: whether the new one can be created.
 //!
-//! Terraform destroys the old feature store before it plans or applies the new one. So this is the only plan that
-//! contacts the cluster. It reports what an apply would report before its first write, and what the API server rejects
-//! in a dry run of each object.
+//! Terraform destroys the old feature store before it plans or applies the new one. So such a plan contacts the cluster,
+//! as otherwise only a preflight does. It reports what an apply would report before its first write, and what the API
+//! server rejects in a dry run of each object.
 //!
 //! Terraform plans a replacement with two requests. The first has a prior state, and its response names the attributes
 //! that require the replacement. The second has no prior state, but the private data of the first response; only the
-//! second shows that the user requested the replacement (`-replace`, `replace_triggered_by`). The response to a checked
-//! request has no private data, so each replacement is checked once.
+//! second shows that the user requested the replacement (`-replace`, `replace_triggered_by`). The private data of the
+//! first response says whether the replacement was checked
+//! ([`is_checked`](super::private_state::PrivateState::is_checked)), so each is checked once. Of the second response,
+//! Terraform shows errors only: there is no warning of a requested replacement that could not be checked.
 //!
 //! Terraform plans a tainted feature store with one request that looks like that of a create. It is not checked:
 //! Terraform sends the same request before a destroy, which an error would block.
@@ -25,7 +27,7 @@ use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 use super::apply::sources_errors;
-use super::cluster_check::{Freed, Report, check_create};
+use super::cluster_check::{Findings, Freed, check_create};
 use super::plan::PlannedStore;
 use super::prior_state::PriorState;
 
@@ -69,11 +71,11 @@ impl Replacement {
             Freed {
                 is_same_store: is_old,
                 objects: self.freed_objects(&cluster, new, live, is_old),
-                quota: self.old().is_none_or(|old| old.namespace == new.namespace),
+                quota: self.frees_quota(new),
             }
         };
         let checked = match check_create(&cluster, planned, new, freed, stop).await {
-            Ok(report) => self.diagnostics(new, planned, report),
+            Ok(found) => self.diagnostics(new, planned, found),
             Err(error) if error.reason.is_no_answer() => vec![unchecked(new, &error)],
             Err(error) => vec![self.rejected(&error)],
         };
@@ -84,15 +86,15 @@ impl Replacement {
         checked.into_iter().map(explained).collect()
     }
 
-    fn diagnostics(&self, new: &StoreName, planned: &PlannedStore, report: Report) -> Diagnostics {
-        let Report {
+    fn diagnostics(&self, new: &StoreName, planned: &PlannedStore, found: Findings) -> Diagnostics {
+        let Findings {
             occupied,
             diagnostics,
             missing,
             refused,
             unchecked: not_checked,
             ..
-        } = report;
+        } = found;
         let occupied = occupied
             .map(|occupied| diagnostics::already_exists(new, occupied).at(self.attribute.clone()));
         let missing = (planned.desired.as_ref())
@@ -104,6 +106,11 @@ impl Replacement {
             .chain(refused.iter().map(|error| self.rejected(error)))
             .chain(not_checked.first().map(|error| unchecked(new, error)))
             .collect()
+    }
+
+    /// Returns whether the destroy frees quota of the namespace of the new feature store.
+    pub fn frees_quota(&self, new: &StoreName) -> bool {
+        self.old().is_none_or(|old| old.namespace == new.namespace)
     }
 
     fn old(&self) -> Option<&StoreName> {

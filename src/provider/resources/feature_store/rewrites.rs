@@ -12,7 +12,7 @@ use serde_json::Value as Json;
 use super::drift::is_content;
 use super::manifests::{Manifests, by_key};
 use crate::cluster::apply::{Outcome, to_apply_body};
-use crate::kubernetes::diff::{Change, changes};
+use crate::kubernetes::diff::{FieldChange, changes};
 use crate::kubernetes::field_path::{FieldPath, FieldStep};
 use crate::kubernetes::{Key, Kind};
 
@@ -33,7 +33,7 @@ struct Rewrite {
 }
 
 impl Rewrite {
-    fn of(change: &Change) -> Option<Self> {
+    fn of(change: &FieldChange) -> Option<Self> {
         Some(Self {
             field: change.field.to_string(),
             applied: change.wanted.clone()?,
@@ -69,7 +69,7 @@ impl Rewrites {
     }
 
     /// Returns whether the record has this difference between an object and its manifest.
-    pub fn contains(&self, key: &Key, change: &Change) -> bool {
+    pub fn contains(&self, key: &Key, change: &FieldChange) -> bool {
         let rewrite = Rewrite::of(change);
         let recorded = self.0.get(key);
         rewrite.is_some_and(|rewrite| recorded.is_some_and(|all| all.contains(&rewrite)))
@@ -85,7 +85,7 @@ impl Rewrites {
     }
 
     fn settle_object(&self, key: &Key, manifest: &Json, live: &mut Json) {
-        let (recorded, others): (Vec<Change>, Vec<Change>) = changes(manifest, live, "")
+        let (recorded, others): (Vec<FieldChange>, Vec<FieldChange>) = changes(manifest, live, "")
             .into_iter()
             .partition(|change| self.contains(key, change));
         // A position in the manifest can be another one in the live list.
@@ -100,7 +100,7 @@ impl Rewrites {
 }
 
 /// Returns whether a difference is recorded. The content of a Secret is never part of the private state.
-pub fn is_recorded(key: &Key, change: &Change) -> bool {
+pub fn is_recorded(key: &Key, change: &FieldChange) -> bool {
     let is_secret = key.kind == Kind::Secret && is_content(&change.field);
     change.wanted.is_some() && !is_secret
 }
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn the_content_of_a_secret_is_not_recorded() {
         let secret = Key::new(Kind::Secret, "feast-x");
-        let change = |field: &[&str]| Change {
+        let change = |field: &[&str]| FieldChange {
             field: FieldPath::of(field),
             wanted: Some(json!("a")),
             live: Some(json!("b")),

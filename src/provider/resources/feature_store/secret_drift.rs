@@ -14,6 +14,8 @@ use crate::feast::secrets::fingerprint::{Fingerprints, fingerprint};
 use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::secrets::store_secret;
+use crate::kubernetes::field_path::FieldPath;
+use crate::kubernetes::managed_fields::{Author, ManagedFields, last_writer};
 use crate::kubernetes::{Key, Kind};
 
 use super::computed::Desired;
@@ -69,7 +71,10 @@ impl SecretDrift<'_> {
             if hash.as_deref() != configuration_hash(deployment) {
                 let kind = DriftKind::Changed;
                 let entry = DriftEntry::of_content(kind, &own, Some(file), Some(secret));
-                compared.entries.push(entry);
+                let manager = &self.cluster.options().field_manager;
+                if !is_unfinished_apply(manager, entry.change.author.as_ref(), deployment) {
+                    compared.entries.push(entry);
+                }
                 compared.is_changed = true;
             }
         }
@@ -81,8 +86,9 @@ impl SecretDrift<'_> {
             return compared;
         }
         compared.is_changed = true;
-        if sources.is_empty() {
-            // Without recorded fingerprints, the source that changed is unknown.
+        if sources.is_empty() && !current.sources.is_empty() {
+            // Without recorded fingerprints, the source that changed is unknown. Without sources, another version of
+            // the provider rendered the configuration.
             let file = Some(names::FEATURE_STORE_YAML);
             let entry = DriftEntry::of_content(DriftKind::Rotated, &own, file, None);
             compared.entries.push(entry);
@@ -167,6 +173,21 @@ fn has_fingerprints(deployment: &Json, fingerprints: &Fingerprints) -> bool {
             == certificates.as_deref()
 }
 
+/// Returns whether `manager` was the last to write both the Secret, whose last writer is `secret`, and the hash in the
+/// pod template. Then an apply has written the one and not the other, and nobody else has changed anything.
+fn is_unfinished_apply(manager: &str, secret: Option<&Author>, deployment: &Json) -> bool {
+    let field = FieldPath::of(&[
+        "spec",
+        "template",
+        "metadata",
+        "annotations",
+        names::CONFIGURATION_HASH_ANNOTATION,
+    ]);
+    let hash = last_writer(ManagedFields::of(deployment).owners(&field));
+    let mut authors = [secret, hash.as_ref()].into_iter();
+    authors.all(|author| author.is_some_and(|author| author.manager == manager))
+}
+
 /// Returns the hash of the configuration that the pods run with.
 pub fn configuration_hash(deployment: &Json) -> Option<&str> {
     pod_annotation(deployment, names::CONFIGURATION_HASH_ANNOTATION)
@@ -179,4 +200,37 @@ fn pod_annotation<'a>(deployment: &'a Json, annotation: &str) -> Option<&'a str>
 /// Returns the fingerprint of the last successful `feast apply`.
 fn applied(deployment: &Json) -> Option<&str> {
     deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION].as_str()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::managed_fields::Operation;
+
+    #[test]
+    fn an_apply_is_unfinished_if_nobody_else_has_written() {
+        let author = |manager: &str| Author {
+            manager: manager.to_owned(),
+            operation: Operation::Apply,
+            time: None,
+        };
+        let hash = names::CONFIGURATION_HASH_ANNOTATION;
+        let deployment = |manager: &str| {
+            let annotations = json!({"f:annotations": {format!("f:{hash}"): {}}});
+            let fields = json!({"f:spec": {"f:template": {"f:metadata": annotations}}});
+            json!({"metadata": {"managedFields": [
+                {"manager": manager, "operation": "Apply", "fieldsV1": fields},
+            ]}})
+        };
+        for (secret, deployment, expected) in [
+            (Some(author("ours")), deployment("ours"), true),
+            (Some(author("kubectl-edit")), deployment("ours"), false),
+            (Some(author("ours")), deployment("kubectl-edit"), false),
+            (Some(author("ours")), json!({}), false),
+            (None, deployment("ours"), false),
+        ] {
+            let found = is_unfinished_apply("ours", secret.as_ref(), &deployment);
+            assert_eq!(found, expected, "{secret:?}, {deployment}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics};
 
 use super::super::computed::Desired;
+use super::super::data_loss;
 use super::super::parse::parse_over;
 use super::super::secret_drift;
 use super::ApplyOperation;
@@ -83,9 +84,17 @@ impl ApplyOperation<'_> {
     pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
         self.prior.check_was_read().map_err(|error| vec![error])?;
         let parsed = parse_over(self.prior.block, self.planned, self.prior.value)?;
+        // The plan could not check values that were unknown.
+        let forbidden = data_loss::forbidden_changes(&self.prior, &parsed);
+        if !forbidden.is_empty() {
+            return Err(forbidden);
+        }
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
         let Some(mut desired) = Desired::of(&parsed, namespace) else {
-            return Err(vec![diagnostics::still_unknown(&parsed.unknown)]);
+            return Err(vec![diagnostics::still_unknown(
+                "an apply",
+                &parsed.unknown,
+            )]);
         };
         for (key, manifest) in &mut desired.objects.manifests {
             if let Some(planned) = self.prior.private.planned.get(key) {
@@ -164,11 +173,16 @@ impl ApplyOperation<'_> {
                 timeout: desired.store.timeouts.create,
             },
             false => Event::UpdateStarts {
-                owner_id: self.prior.private.owner_id.as_deref().unwrap_or(owner_id),
+                owner_id: self.prior.private.owner_id.as_deref(),
+                new_id: owner_id,
             },
         };
-        let ownership = (Ownership::of(secret).after(event))
-            .map_err(|occupied| vec![diagnostics::already_exists(&store, occupied)])?;
+        let ownership = Ownership::of(secret).after(event).map_err(|occupied| {
+            vec![match self.is_create() {
+                true => diagnostics::already_exists(&store, occupied),
+                false => diagnostics::not_updated(&store),
+            }]
+        })?;
         Ok(Existing { live, ownership })
     }
 
@@ -336,8 +350,10 @@ fn resolve(
 /// The operating system returns none.
 fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Diagnostics> {
     let mut bytes = [0; LENGTH];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| vec![diagnostics::no_random_numbers(&error.to_string())])?;
+    getrandom::fill(&mut bytes).map_err(|error| {
+        let purpose = "the Secret of the feature store";
+        vec![diagnostics::no_random_numbers(purpose, &error.to_string())]
+    })?;
     Ok(bytes)
 }
 
@@ -374,7 +390,7 @@ pub async fn check_volume_group(
     desired: &Desired,
     stop: &CancellationToken,
 ) -> Result<(), Diagnostics> {
-    match desired.store.has_default_group() && cluster.is_openshift(stop).await {
+    match desired.store.has_default_group() && cluster.is_openshift(stop).await == Some(true) {
         true => Err(vec![diagnostics::group_on_openshift()]),
         false => Ok(()),
     }
@@ -386,7 +402,7 @@ pub async fn check_openshift(
     desired: &Desired,
     stop: &CancellationToken,
 ) -> Result<(), Diagnostics> {
-    match desired.store.serving_certificates && cluster.is_not_openshift(stop).await {
+    match desired.store.serving_certificates && cluster.is_openshift(stop).await == Some(false) {
         true => Err(vec![diagnostics::not_openshift()]),
         false => Ok(()),
     }

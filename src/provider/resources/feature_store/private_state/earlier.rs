@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use super::super::computed::Desired;
 use super::super::manifests::Manifests;
 use super::super::prior_state::decode_config;
-use super::{AppliedAttributes, PrivateState, Rollout};
-use crate::feast::secrets::shown::{known, shown};
+use super::{AppliedAttributes, PrivateState, RolloutProgress};
+use crate::feast::secrets::shown::{self, known, shown};
 use crate::kubernetes::Key;
 use crate::schema::{Block, Value};
 
@@ -59,9 +59,9 @@ pub fn convert(block: &Block, state: &Value, private: Json) -> PrivateState {
     let planned = planned.into_iter();
     let mut converted = PrivateState {
         rollout: match (apply_failed, rollout_incomplete) {
-            (true, _) => Rollout::Failed,
-            (false, true) => Rollout::Pending,
-            (false, false) => Rollout::Complete,
+            (true, _) => RolloutProgress::Failed,
+            (false, true) => RolloutProgress::Pending,
+            (false, false) => RolloutProgress::Complete,
         },
         secrets_changed,
         sources,
@@ -175,14 +175,33 @@ pub fn show_as_this_version(state: &mut Value) {
     }
     if let Value::List(entries) = state.attribute("drift") {
         let mut entries = entries.clone();
-        for entry in &mut entries {
-            let field = entry.attribute("field").as_str();
-            if field.is_some_and(|field| field.contains(".env[")) {
-                entry.set("wanted", Value::Null);
-                entry.set("live", Value::Null);
-            }
-        }
+        entries.iter_mut().for_each(show_variable);
         state.set("drift", Value::List(entries));
+    }
+}
+
+/// Removes the value of a variable of the user from an element of `drift`.
+fn show_variable(entry: &mut Value) {
+    let field = entry.attribute("field").as_str().unwrap_or_default();
+    let Some((_, variable)) = field.split_once(".env[name=\"") else {
+        return;
+    };
+    let Some((name, inner)) = variable.split_once("\"]") else {
+        return;
+    };
+    let (is_value, is_element) = (inner == ".value", inner.is_empty());
+    if shown::is_own(&Json::from(name)) || !(is_value || is_element) {
+        return;
+    }
+    for attribute in ["wanted", "live"] {
+        let text = entry.attribute(attribute).as_str();
+        let element = text
+            .filter(|_| is_element)
+            .and_then(|text| serde_json::from_str::<Json>(text).ok());
+        let value = element.map_or(Value::Null, |element| {
+            Value::string(shown::variable(&element).to_string())
+        });
+        entry.set(attribute, value);
     }
 }
 
@@ -248,10 +267,10 @@ mod tests {
             .map(|(key, manifest)| (key.to_string(), manifest.to_string()))
             .collect();
         for (apply_failed, rollout_incomplete, rollout) in [
-            (true, true, Rollout::Failed),
-            (true, false, Rollout::Failed),
-            (false, true, Rollout::Pending),
-            (false, false, Rollout::Complete),
+            (true, true, RolloutProgress::Failed),
+            (true, false, RolloutProgress::Failed),
+            (false, true, RolloutProgress::Pending),
+            (false, false, RolloutProgress::Complete),
         ] {
             let private = json!({
                 "rollout_incomplete": rollout_incomplete, "apply_failed": apply_failed, "secrets_changed": true,
@@ -312,7 +331,16 @@ mod tests {
 
         // A state of this version stays as it is.
         let mut current = state(&block);
+        let variable = json!({"name": "A", "value": "(not shown)"}).to_string();
+        let drift = [
+            entry(".spec.env[name=\"HOME\"].value", Value::string("/home")),
+            entry(".spec.env[name=\"A\"].valueFrom.name", Value::string("s")),
+            entry(".spec.env[name=\"A\"]", Value::string(variable)),
+        ];
+        let drift = Value::List(drift.into());
+        current.set("drift", drift.clone());
         show_as_this_version(&mut current);
         assert_eq!(current.attribute("objects"), &shown);
+        assert_eq!(current.attribute("drift"), &drift);
     }
 }
