@@ -3,7 +3,7 @@
 //! Each configuration is processed as in an apply: rules, specification, rendering, resolving Secrets. The containers
 //! of the Deployment are then started as rendered, with a real PostgreSQL and Redis, and the test requests features.
 //! All programs are installed into the user's cache, once. No container runtime and no network are needed. The tests
-//! need Linux, for its namespaces.
+//! need Linux, for its namespaces, and Python. Where something is missing, they are ignored with the reason.
 //!
 //! A test is a plain function in a file of `tests/real_feast/`, and is listed below.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -36,8 +36,9 @@ mod real_feast {
 }
 
 use std::process::ExitCode;
+use std::sync::LazyLock;
 
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use real_feast::{
     addresses, concurrent_apply, configurations, lab, lineage, materialization, mlflow,
@@ -47,7 +48,7 @@ use real_feast::{
 /// Returns one trial for each function, named by its path.
 macro_rules! trials {
     ($($test:path),* $(,)?) => {
-        vec![$(Trial::test(stringify!($test).replace(' ', ""), || { $test(); Ok(()) })),*]
+        vec![$(Trial::ignorable_test(stringify!($test).replace(' ', ""), || run($test))),*]
     };
 }
 
@@ -103,12 +104,19 @@ fn main() -> ExitCode {
     let long = long().into_iter();
     let long = long.map(|trial| trial.with_ignored_flag(selects_short));
     let all = short.into_iter().chain(long);
-    let all = match cfg!(target_os = "linux") {
-        true => all.collect(),
-        false => all.map(|trial| trial.with_ignored_flag(true)).collect(),
-    };
-    let conclusion = libtest_mimic::run(&arguments, all);
+    let conclusion = libtest_mimic::run(&arguments, all.collect());
     // A static is never dropped.
     lab::stop();
     conclusion.exit_code()
+}
+
+/// Runs the test, or ignores it where Feast cannot run.
+fn run(test: fn()) -> Result<Completion, Failed> {
+    static MISSING: LazyLock<Vec<String>> = LazyLock::new(support::feast::missing);
+    if MISSING.is_empty() {
+        test();
+        Ok(Completion::Completed)
+    } else {
+        Ok(Completion::ignored_with(MISSING.join("; ")))
+    }
 }

@@ -20,6 +20,7 @@ mod real_node {
     pub mod actions;
     pub mod benchmark;
     pub mod failures;
+    pub mod getting_started;
     pub mod lab;
     pub mod load;
     pub mod measure;
@@ -33,7 +34,9 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use real_node::{actions, benchmark, failures, lab, measure, requirements, rollouts, serving};
+use real_node::{
+    actions, benchmark, failures, getting_started, lab, measure, requirements, rollouts, serving,
+};
 
 /// Returns one trial for each function, named by its path and started by `$run`.
 macro_rules! trials {
@@ -52,6 +55,7 @@ fn short() -> Vec<Trial> {
         serving::serves_features_through_services,
         serving::serves_features_with_a_read_only_root_file_system,
         serving::creates_a_repository_with_a_read_only_root_file_system,
+        getting_started::the_guide_serves_a_feature,
         rollouts::scaling_and_updating_lose_no_request,
         rollouts::destroy_refuses_requests_only_without_the_service,
         rollouts::every_server_ends_before_the_grace_period,

@@ -1,4 +1,4 @@
-# A feature store that a HorizontalPodAutoscaler scales between 2 and 10 replicas, with a target of 70 % CPU utilization
+# A feature store that a HorizontalPodAutoscaler scales between 2 and 10 replicas, with a target of 70% CPU utilization
 # (the second example of the Feast blog post of 2026-02-21).
 #
 # The provider creates the HorizontalPodAutoscaler and does not set the replica count. Utilization is relative to the

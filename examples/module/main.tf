@@ -53,7 +53,15 @@ resource "feast_feature_store" "this" {
     }
 
     registry = {
-      local = { persistence = { store = { type = "sql", secret_ref = { name = each.value.secret } } } }
+      local = {
+        persistence = { store = { type = "sql", secret_ref = { name = each.value.secret } } }
+        # For Python clients, which need the registry. An autoscaler needs the requests of every server.
+        server = {
+          image     = var.image
+          env       = [for name, value in each.value.env : { name = name, value = value }]
+          resources = each.value.resources
+        }
+      }
     }
   }
 

@@ -14,7 +14,7 @@ variable "stores" {
     }))
 
     replicas = optional(number, 2)
-    # In place of `replicas`, as in the resource. Without metrics, Kubernetes scales by 80 % of the CPU request.
+    # In place of `replicas`, as in the resource. Without metrics, Kubernetes scales by 80% of the CPU request.
     autoscaling = optional(object({
       min_replicas = optional(number, 2)
       max_replicas = number

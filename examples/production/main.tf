@@ -3,7 +3,8 @@
 # materialization. It is accepted in namespaces with the Pod Security level "restricted", a ResourceQuota on requests and
 # limits, and a NetworkPolicy that denies everything.
 #
-# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql" (see the guide "Secrets"), both images in the
+# registry mirror, the Secret "registry-mirror" to pull them, and a git repository with feature definitions.
 
 terraform {
   required_providers {
@@ -31,6 +32,12 @@ variable "mirror" {
   default     = "registry.example.com/mirror"
 }
 
+variable "repository" {
+  description = "URL of the git repository with the feature definitions."
+  type        = string
+  default     = "https://github.com/example/features"
+}
+
 locals {
   feature_server = "${var.mirror}/feastdev/feature-server:0.67.0"
 }
@@ -45,6 +52,11 @@ provider "feast" {
 resource "feast_feature_store" "production" {
   name          = "production"
   feast_project = "my_project"
+
+  # Without it, Feast creates and serves its sample definitions.
+  feast_project_dir = {
+    git = { url = var.repository, ref = "v1.2.0" }
+  }
 
   # Kubernetes RBAC authorizes requests. Terraform needs additional permissions: see the guide "Access to the cluster".
   authz = { kubernetes = {} }
@@ -103,7 +115,7 @@ resource "feast_feature_store" "production" {
           endpoints = ["metrics"]
         },
       ]
-      # PostgreSQL, and the API server, which authorizes requests.
+      # PostgreSQL, the git repository, and the API server, which authorizes requests.
       egress = [{ ports = [for port in [5432, 443, 6443] : { port = port, protocol = "TCP" }] }]
     }
 

@@ -12,3 +12,13 @@ provider "feast" {
   config_context = "my-cluster"
   namespace      = "feast"
 }
+
+resource "feast_feature_store" "first" {
+  name          = "first"
+  feast_project = "first"
+
+  services = {
+    # The gRPC server of the registry, which Python clients need.
+    registry = { local = { server = {} } }
+  }
+}

@@ -1,4 +1,4 @@
-//! The cluster of the quick start: a control plane with simulated nodes or with a real one, or the user's own cluster.
+//! The cluster of the quick start: a control plane with simulated nodes or with a real one.
 
 use std::fs;
 use std::ops::Deref;
@@ -14,8 +14,6 @@ pub enum Nodes {
     #[default]
     Simulated,
     Real,
-    /// Those of the cluster of this kubeconfig file.
-    Existing(PathBuf),
 }
 
 impl Nodes {
@@ -40,13 +38,11 @@ impl Nodes {
         let mut wanted: Vec<Tool> = match self {
             Self::Simulated => Tool::CONTROL_PLANE.to_vec(),
             Self::Real => Tool::NODE.to_vec(),
-            Self::Existing(_) => vec![Tool::Kubectl],
         };
-        let with_terraform = tools::ensure(&[Tool::Terraform], Progress::quiet()).is_ok();
-        wanted.push(if with_terraform {
-            Tool::Terraform
-        } else {
-            Tool::Tofu
+        // Building OpenTofu needs only Go, as the rest does.
+        wanted.push(match tools::unavailable(Tool::Terraform)? {
+            None => Tool::Terraform,
+            Some(_) => Tool::Tofu,
         });
         tools::ensure(&wanted, Progress::stderr())
     }
@@ -56,7 +52,6 @@ impl Nodes {
         folder().join(match self {
             Self::Simulated => "simulated",
             Self::Real => "real-node",
-            Self::Existing(_) => "existing",
         })
     }
 
@@ -65,7 +60,7 @@ impl Nodes {
     }
 }
 
-/// The running cluster. It stops when this value is dropped, unless it is the user's own.
+/// The running cluster. It stops when this value is dropped.
 pub enum Cluster {
     ControlPlane(ControlPlane),
     Node(Node),
@@ -75,9 +70,6 @@ impl Cluster {
     /// Starts the cluster, or uses the one that an earlier run has kept. With `keep`, it can be kept.
     pub fn start(nodes: &Nodes, tools: &Tools, keep: bool) -> Result<Self> {
         match nodes {
-            Nodes::Existing(kubeconfig) => {
-                ControlPlane::existing(kubeconfig, tools).map(Self::ControlPlane)
-            }
             Nodes::Simulated => {
                 let options = Options {
                     folder: keep.then(|| nodes.cluster_folder()),

@@ -9,7 +9,7 @@ use crate::support::testbed::Namespace;
 use crate::support::testbed::error::{Doing, Error, Result};
 
 /// The total CPU usage of the simulated clients' requests, in thousandths of a CPU: with a request of 200 for each pod
-/// and a target of 80 %, three pods are sufficient.
+/// and a target of 80%, three pods are sufficient.
 const SIMULATED_LOAD: usize = 400;
 const PODS: u64 = 3;
 

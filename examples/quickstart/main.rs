@@ -37,7 +37,6 @@ Usage: cargo run --example quickstart -- [OPTIONS]
                        the first run)
   --keep               keep the cluster and the feature store running, and print how to use them
   --stop               stop and remove the clusters that --keep has kept
-  --kubeconfig FILE    use this cluster instead of a local one (without the load, which needs simulated pods)
   --help               print this text
 ";
 
@@ -78,19 +77,11 @@ fn main() -> ExitCode {
 /// Parses the command line; `None` is a request for help.
 fn parse_arguments() -> std::result::Result<Option<Arguments>, String> {
     let mut arguments = Arguments::default();
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
+    for word in std::env::args().skip(1) {
         match word.as_str() {
             "--keep" => arguments.keep = true,
             "--stop" => arguments.stop = true,
-            "--real-node" | "--kubeconfig" if !matches!(arguments.nodes, Nodes::Simulated) => {
-                return Err("--real-node and --kubeconfig exclude each other".to_owned());
-            }
             "--real-node" => arguments.nodes = Nodes::Real,
-            "--kubeconfig" => {
-                let file = words.next().ok_or("--kubeconfig without a file")?;
-                arguments.nodes = Nodes::Existing(PathBuf::from(file));
-            }
             "--help" | "-h" => return Ok(None),
             other => return Err(format!("unknown argument {other:?}")),
         }
@@ -110,7 +101,6 @@ fn run(arguments: &Arguments) -> Result<()> {
     say(match nodes {
         Nodes::Simulated => "Start a Kubernetes control plane with simulated nodes",
         Nodes::Real => "Start a Kubernetes control plane with a real node, and PostgreSQL on it",
-        Nodes::Existing(_) => "Connect to the cluster",
     });
     let cluster = Cluster::start(nodes, &tools, arguments.keep)?;
     if let Cluster::Node(node) = &cluster {
@@ -150,13 +140,10 @@ fn run(arguments: &Arguments) -> Result<()> {
             say("Request features all the time, until the autoscaler adds pods (1 to 3 minutes)");
             load::generate(&namespace)?;
         }
-        Nodes::Existing(_) => {}
     }
-    if !matches!(nodes, Nodes::Existing(_)) {
-        show::kubectl(&namespace, &["get", "hpa,pods"])?;
-        say("terraform plan: it is empty, because the autoscaler owns the replica count");
-        show::terraform(&terraform, &["plan", "-input=false", "-detailed-exitcode"])?;
-    }
+    show::kubectl(&namespace, &["get", "hpa,pods"])?;
+    say("terraform plan: it is empty, because the autoscaler owns the replica count");
+    show::terraform(&terraform, &["plan", "-input=false", "-detailed-exitcode"])?;
     if arguments.keep {
         return keep(nodes, &tools, cluster, namespace, terraform);
     }
@@ -236,7 +223,7 @@ fn prepare(
     Ok(terraform)
 }
 
-/// Returns the path of Terraform if it is installed, otherwise of OpenTofu.
+/// Returns the path of Terraform if the machine has it, otherwise of OpenTofu.
 fn terraform_path(tools: &Tools) -> Result<&Path> {
     tools
         .path(Tool::Terraform)

@@ -69,7 +69,7 @@ resource "feast_feature_store" "quickstart" {
 }
 
 output "endpoint" {
-  description = "Address of the online feature server inside the cluster."
+  description = "Address of the online server inside the cluster."
   value       = feast_feature_store.quickstart.endpoints.online_store
 }
 

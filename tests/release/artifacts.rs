@@ -141,11 +141,13 @@ fn dependencies(target: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The program for Linux on arm64 runs in an emulator, where one is installed.
+/// The program for Linux on arm64 runs in an emulator, where one is installed. The workflow installs one.
 pub fn arm64_program_runs() -> Completion {
     let emulators = ["qemu-aarch64", "qemu-aarch64-static"];
     let Some(emulator) = emulators.iter().find_map(|name| on_path(name)) else {
-        return Completion::ignored_with("qemu-aarch64 is not installed");
+        let missing = "qemu-aarch64 is not installed";
+        assert!(std::env::var_os("GITHUB_ACTIONS").is_none(), "{missing}");
+        return Completion::ignored_with(missing);
     };
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("program");

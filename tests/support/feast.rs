@@ -35,6 +35,8 @@ mod prometheus;
 mod python;
 #[path = "feast/redis.rs"]
 mod redis;
+#[path = "feast/requirements.rs"]
+mod requirements;
 #[path = "feast/services.rs"]
 mod services;
 #[path = "feast/volumes.rs"]
@@ -49,3 +51,4 @@ pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use python::Python;
 pub use redis::Redis;
+pub use requirements::missing;

@@ -21,7 +21,7 @@ use terraform_provider_feast::tfplugin::proto::go_plugin::grpc_controller_client
 use terraform_provider_feast::tfplugin::proto::tfplugin6::provider_client::ProviderClient;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdout, Command};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
 
@@ -161,26 +161,35 @@ pub struct Process {
     pub child: Child,
     pub handshake: Handshake,
     pub channel: Channel,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Process {
     /// Starts `binary` without the variables of this process that concern Terraform.
     pub async fn start(binary: &str) -> Self {
+        Self::spawn(command(binary)).await
+    }
+
+    /// Starts a command of [`command`].
+    pub async fn spawn(mut command: Command) -> Self {
         let identity = Identity::new();
-        let mut child = command(binary)
+        let mut child = command
             .env(COOKIE.0, COOKIE.1)
             .env("PLUGIN_PROTOCOL_VERSIONS", "5,6")
             .env("PLUGIN_CLIENT_CERT", identity.pem())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(TIMEOUT, lines.next_line()).await;
-        let handshake = Handshake::parse(&line.unwrap().unwrap().unwrap());
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        let read = tokio::time::timeout(TIMEOUT, stdout.read_line(&mut line)).await;
+        read.unwrap().unwrap();
+        let handshake = Handshake::parse(line.trim_end());
         let channel = connect(&handshake, Some(&identity)).await.unwrap();
         Self {
             child,
             handshake,
             channel,
+            stdout,
         }
     }
 
@@ -188,7 +197,7 @@ impl Process {
         provider(self.channel.clone())
     }
 
-    /// Sends a signal by name: `INT`, `TERM`.
+    /// Sends a signal by name: `INT`, `TERM`, `HUP`.
     pub fn signal(&self, name: &str) {
         signal(&self.child, name);
     }
@@ -197,6 +206,13 @@ impl Process {
     pub async fn exited(&mut self) -> ExitStatus {
         let exited = tokio::time::timeout(TIMEOUT, self.child.wait()).await;
         exited.expect("the provider has not exited").unwrap()
+    }
+
+    /// Returns everything that the process wrote to stdout after the handshake. The process must have exited.
+    pub async fn stdout(&mut self) -> String {
+        let mut text = String::new();
+        self.stdout.read_to_string(&mut text).await.unwrap();
+        text
     }
 
     /// Returns everything that the process wrote to stderr. The process must have exited.

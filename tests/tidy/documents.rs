@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
+use terraform_provider_feast::feast::config::FeatureStore;
 use terraform_provider_feast::kubernetes::Kind;
 use terraform_provider_feast::provider::docs;
 
@@ -34,6 +35,29 @@ fn generated_pages_are_fresh() {
     assert_none(
         &findings,
         &format!("These pages are out of date. Update them: {UPDATE_COMMAND}"),
+    );
+}
+
+/// The page of the resource has the whole description of every attribute of the provider's own types. Only the
+/// descriptions of Kubernetes are cut.
+#[test]
+fn descriptions_are_complete() {
+    let path = "docs/resources/feature_store.md";
+    let page = docs::pages().remove(path).expect("the docs have the page");
+    let schema = schemars::schema_for!(FeatureStore).to_value();
+    let definitions = schema["$defs"].as_object().into_iter().flatten();
+    let own = definitions.filter(|(name, _)| !name.starts_with("io.k8s."));
+    let own = own.map(|(_, definition)| definition).chain([&schema]);
+    let properties = own.filter_map(|definition| definition["properties"].as_object());
+    let findings: Vec<String> = properties
+        .flatten()
+        .filter_map(|(_, property)| property["description"].as_str())
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|text| !page.contains(text.as_str()))
+        .collect();
+    assert_none(
+        &findings,
+        &format!("{path} must have these descriptions: they have been cut."),
     );
 }
 
@@ -156,7 +180,13 @@ fn ownership_guide_lists_every_kind() {
 #[test]
 fn links_resolve() {
     let mut pages = files("docs", "md");
-    for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+    for name in [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "RELEASING.md",
+        "SECURITY.md",
+    ] {
         pages.push(Source {
             path: name.to_owned(),
             text: read(name),
@@ -200,9 +230,14 @@ fn anchors(text: &str) -> Vec<String> {
         .skip(1)
         .filter_map(|rest| rest.split_once('"'))
         .map(|(anchor, _)| anchor.to_owned());
+    let mut in_code = false;
     let headings = text
         .lines()
-        .filter(|line| line.starts_with('#'))
+        .filter(|line| {
+            let fence = line.trim_start().starts_with("```");
+            in_code ^= fence;
+            !in_code && line.starts_with('#')
+        })
         .map(|line| {
             line.trim_start_matches('#')
                 .trim()

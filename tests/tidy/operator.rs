@@ -12,6 +12,8 @@ mod differences;
 use behaviors::{BEHAVIORS, Behavior};
 use differences::{DIFFERENCES, Difference};
 
+const REPOSITORY: &str = "https://github.com/feast-dev/terraform-provider-feast";
+
 /// Returns the pages that are partly generated: path, the line before the table, and the table.
 pub fn tables() -> BTreeMap<&'static str, (&'static str, String)> {
     BTreeMap::from([
@@ -52,7 +54,7 @@ fn differences() -> String {
 
 fn behaviors() -> String {
     let mut text =
-        String::from("| | Feast operator | This provider | Shown by |\n|---|---|---|---|\n");
+        String::from("| | Feast operator | This provider | Tests |\n|---|---|---|---|\n");
     for behavior in BEHAVIORS {
         let Behavior {
             subject,
@@ -60,28 +62,39 @@ fn behaviors() -> String {
             provider,
             tests,
         } = behavior;
-        let names: Vec<String> = tests.iter().map(|test| short(test)).collect();
-        let names = if names.is_empty() {
+        let links: Vec<String> = tests.iter().map(|test| link(test)).collect();
+        let links = if links.is_empty() {
             "–".to_owned()
         } else {
-            names.join(", ")
+            links.join(", ")
         };
         text.push_str(&format!(
-            "| {subject} | {operator} | {provider} | {names} |\n"
+            "| {subject} | {operator} | {provider} | {links} |\n"
         ));
     }
     text
 }
 
-/// Returns the name of a test for readers.
-fn short(test: &str) -> String {
-    match test.split_once("::") {
-        Some((_, function)) => format!("`{function}`"),
+/// Returns a link to a test, with its name in words.
+fn link(test: &str) -> String {
+    let words = |name: &str| name.replace(['_', '-'], " ");
+    let (name, view, path) = match test.split_once("::") {
+        Some((file, function)) => (words(function), "blob", file),
         None if test.starts_with("tests/") => {
-            format!("`{test}`")
+            let name = test.rsplit('/').next().unwrap_or(test);
+            let view = match name.contains('.') {
+                true => "blob",
+                false => "tree",
+            };
+            let stem = name.split('.').next().unwrap_or(name);
+            (words(stem), view, test)
         }
-        None => format!("rejected: {test}"),
-    }
+        None => {
+            let file = "tests/oracle/additional_rejected.json";
+            (format!("rejected: {test}"), "blob", file)
+        }
+    };
+    format!("[{name}]({REPOSITORY}/{view}/main/{path})")
 }
 
 #[test]

@@ -4,6 +4,6 @@ data "feast_feature_store" "example" {
 }
 
 output "online_store" {
-  description = "Address of the online feature server inside the cluster."
+  description = "Address of the online server inside the cluster."
   value       = data.feast_feature_store.example.endpoints.online_store
 }

@@ -1,3 +1,4 @@
+# Requires the Secret "feast-data-stores" with the keys "postgres" and "sql": see the guide "Secrets".
 resource "feast_feature_store" "example" {
   name          = "example"
   namespace     = "default"
@@ -14,7 +15,7 @@ resource "feast_feature_store" "example" {
     online_store = {
       persistence = {
         store = {
-          type       = "redis"
+          type       = "postgres"
           secret_ref = { name = "feast-data-stores" }
         }
       }
@@ -28,7 +29,10 @@ resource "feast_feature_store" "example" {
     registry = {
       local = {
         persistence = {
-          file = { path = "s3://my-bucket/registry.db" }
+          store = {
+            type       = "sql"
+            secret_ref = { name = "feast-data-stores" }
+          }
         }
       }
     }

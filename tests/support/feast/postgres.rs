@@ -28,12 +28,8 @@ impl Postgres {
 
     pub fn start(run: &Run, python: &Python) -> Result<Self> {
         let folder = run.folder("postgres")?;
-        let (data, socket, password) = (
-            folder.join("data"),
-            folder.join("socket"),
-            folder.join("password"),
-        );
-        fs::create_dir(&socket).doing(|| format!("creating {}", socket.display()))?;
+        let (data, password) = (folder.join("data"), folder.join("password"));
+        let socket = run.socket_folder()?;
         fs::write(&password, Self::PASSWORD).doing(|| format!("writing {}", password.display()))?;
         let mut initdb = as_nobody_special(&python.postgres("initdb"));
         initdb

@@ -29,9 +29,9 @@ pub fn testbed() -> Result<PathBuf> {
     Ok(root()?.join("testbed"))
 }
 
-/// Returns a name that depends on the content of these files.
-pub fn key(pins: &[PathBuf]) -> Result<String> {
-    let mut content = Vec::new();
+/// Returns a name that depends on the content of these files, and on other settings.
+pub fn key(pins: &[PathBuf], settings: &str) -> Result<String> {
+    let mut content = settings.as_bytes().to_vec();
     for path in pins {
         content.extend(fs::read(path).doing(|| format!("reading {}", path.display()))?);
     }

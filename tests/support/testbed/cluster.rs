@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::error::{Doing, Error, Result};
+use super::signals;
 
 /// The annotation with the CPU usage of each container of the pod (see manifests/kwok.yaml).
 const CPU_USAGE: &str = "kwok.x-k8s.io/usage-cpu";
@@ -124,6 +125,9 @@ impl Cluster {
             .unwrap_or_default();
         let name = format!("{name}-{:x}-{count}", since_1970.as_millis());
         self.kubectl(&["create", "namespace", &name])?;
+        if self.folder.is_none() {
+            signals::register_namespace(self, &name);
+        }
         // Pods are rejected until the controller has created this account.
         let namespace = Namespace {
             cluster: self.clone(),
@@ -140,6 +144,12 @@ impl Cluster {
             },
         )?;
         Ok(namespace)
+    }
+
+    /// Deletes a namespace, without waiting: it is deleted in the background, or with the control plane.
+    pub(super) fn delete_namespace(&self, name: &str) {
+        self.kubectl(&["delete", "namespace", name, "--wait=false"])
+            .ok();
     }
 }
 
@@ -203,10 +213,8 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        // Without waiting: the namespace is deleted in the background, or with the control plane.
-        self.cluster
-            .kubectl(&["delete", "namespace", &self.name, "--wait=false"])
-            .ok();
+        self.cluster.delete_namespace(&self.name);
+        signals::forget_namespace(&self.name);
     }
 }
 

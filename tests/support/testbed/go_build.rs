@@ -149,15 +149,19 @@ fn version_of<'a>(go_mod: &'a str, prefix: &str) -> &'a str {
         .unwrap_or("v0.0.0")
 }
 
-/// Returns the cache folder for the programs of `module` in the pinned versions.
+/// Returns the cache folder for the programs of `module` in the pinned versions, and with our own sources.
 pub fn cache_folder(module: Module) -> Result<PathBuf> {
-    let more: &[&str] = match module {
+    let sources: &[&str] = match module {
         Module::Keda => &["loopback/main.go", "../keda_source.rs"],
+        Module::Containerd => &["pause/main.go"],
+        Module::CoreDns => &["main.go"],
         _ => &[],
     };
-    let pins = ["go.mod", "go.sum"].iter().chain(more);
+    let pins = ["go.mod", "go.sum"].iter().chain(sources);
     let pins: Vec<PathBuf> = pins.map(|file| module.folder().join(file)).collect();
-    Ok(cache::testbed()?.join(cache::key(&pins)?))
+    let go_mod = fs::read_to_string(&pins[0]).doing(|| format!("reading {}", pins[0].display()))?;
+    let settings = format!("{} {}", module.tags(), module.linker_flags(&go_mod));
+    Ok(cache::testbed()?.join(cache::key(&pins, &settings)?))
 }
 
 /// Builds `tools`, which are all from `module`, and returns their folder.

@@ -7,7 +7,34 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Doing, Result};
 use super::progress::Progress;
-use super::python::{Environment, Packages};
+use super::python::{self, Environment, Packages};
+
+/// Returns why a version, such as `1.15`, cannot be installed on this machine; `None` if it can be.
+pub fn unavailable(release: &str) -> Option<String> {
+    let (os, processor) = (std::env::consts::OS, std::env::consts::ARCH);
+    // The minor versions of Python 3 that the package is for.
+    let pythons = match (release, os, processor) {
+        ("1.15", "linux", "x86_64") | ("1.15", "macos", _) => return None,
+        ("1.14", "linux", "x86_64") => 11..=11,
+        ("1.14", "macos", "x86_64") => 12..=12,
+        ("1.14", "macos", _) => 13..=13,
+        ("1.6", "linux", "x86_64") | ("1.6", "macos", _) => 11..=12,
+        (_, "linux", "x86_64") | (_, "macos", _) => 11..=13,
+        _ => {
+            return Some(format!(
+                "PyPI has no Terraform {release} for {os} on {processor}"
+            ));
+        }
+    };
+    // Without Python, the installation fails with an error that says so.
+    let python = python::minor_version()?;
+    (!pythons.contains(&python)).then(|| {
+        let (first, last) = (pythons.start(), pythons.end());
+        format!(
+            "Terraform {release} needs Python 3.{first} to 3.{last}, and `python3` is 3.{python}"
+        )
+    })
+}
 
 /// Returns the path of the program of a version, such as `1.15`, and installs it into the user's cache if it is
 /// missing. `binary` is its file name.

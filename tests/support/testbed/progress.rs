@@ -10,25 +10,17 @@ use std::time::{Duration, Instant};
 const LOG_LINE_EVERY: Duration = Duration::from_secs(15);
 
 #[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    shown: bool,
-}
+pub struct Progress(());
 
 impl Progress {
     /// Reports on standard error.
     pub fn stderr() -> Self {
-        Self { shown: true }
-    }
-
-    pub fn quiet() -> Self {
-        Self { shown: false }
+        Self(())
     }
 
     /// Prints a line.
     pub fn say(self, line: &str) {
-        if self.shown {
-            print(&format!("{line}\n"));
-        }
+        print(&format!("{line}\n"));
     }
 
     /// Starts a step. Dropping it without [`Step::done`] reports it as "failed".
@@ -37,16 +29,16 @@ impl Progress {
         let note = Arc::new(Mutex::new(String::new()));
         let started = Instant::now();
         let (finish, finished) = mpsc::channel();
-        let ticker = self.shown.then(|| {
+        let ticker = {
             let (title, note) = (title.clone(), Arc::clone(&note));
             std::thread::spawn(move || tick(&title, &note, started, &finished))
-        });
+        };
         Step {
             title,
             note,
             started,
             finish,
-            ticker,
+            ticker: Some(ticker),
         }
     }
 }

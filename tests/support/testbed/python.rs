@@ -39,12 +39,12 @@ impl Packages<'_> {
             minutes,
             ..
         } = self;
-        let key = cache::key(&[self.requirements.to_owned()])?;
+        let key = cache::key(&[self.requirements.to_owned()], "")?;
         let folder = cache::root()?.join(self.folder).join(key);
         let path = folder.join("environment");
         let complete = folder.join("complete");
         let _lock = cache::lock(&folder, progress)?;
-        if !complete.is_file() {
+        if !complete.is_file() || !works(&path) {
             progress.say(&format!(
                 "Installing {name} into {}: about {minutes} min and {size}, once.",
                 folder.display()
@@ -52,6 +52,7 @@ impl Packages<'_> {
             let step = progress.step(format!("Installing {name}"));
             // An interrupted installation can have left this folder.
             fs::remove_dir_all(&path).ok();
+            fs::remove_file(&complete).ok();
             self.install(&path, &step)?;
             fs::write(&complete, "").doing(|| format!("writing {}", complete.display()))?;
             step.done();
@@ -108,4 +109,20 @@ impl Packages<'_> {
             Err(Error::new(doing, why).help(help))
         }
     }
+}
+
+/// Returns whether an environment still has its Python. An upgrade of the machine can have removed it, or replaced it by
+/// a version that does not read the packages of this one.
+fn works(environment: &Path) -> bool {
+    let mut python = Command::new(environment.join("bin/python"));
+    python.args(["-I", "-c", "import pip"]);
+    output(&mut python, "starting Python").is_ok()
+}
+
+/// Returns the minor version of the machine's Python 3; `None` if there is none.
+pub fn minor_version() -> Option<u32> {
+    let mut python = Command::new("python3");
+    python.args(["-c", "import sys; print(sys.version_info.minor)"]);
+    let text = output(&mut python, "asking Python for its version").ok()?;
+    text.trim().parse().ok()
 }

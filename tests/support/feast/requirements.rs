@@ -1,0 +1,57 @@
+//! What a machine must have to run the real Feast.
+
+use std::process::Command;
+
+use crate::support::testbed::process::output;
+use crate::support::testbed::tools::on_path;
+
+const PROGRAMS: [&str; 4] = ["bash", "mount", "nsenter", "unshare"];
+
+/// Returns what this machine lacks to run the real Feast, each as a sentence; nothing if Feast can run.
+pub fn missing() -> Vec<String> {
+    if !cfg!(target_os = "linux") {
+        return vec!["the real Feast needs Linux, for its namespaces".to_owned()];
+    }
+    let mut missing = Vec::new();
+    let programs: Vec<&str> = PROGRAMS
+        .into_iter()
+        .filter(|name| on_path(name).is_none())
+        .collect();
+    if !programs.is_empty() {
+        missing.push(format!(
+            "these programs are not on the PATH: {}",
+            programs.join(", ")
+        ));
+    } else if !succeeds(
+        "unshare",
+        &[
+            "--user",
+            "--map-root-user",
+            "--net",
+            "--mount",
+            "--pid",
+            "--ipc",
+            "--fork",
+            "true",
+        ],
+    ) {
+        missing.push(
+            "this user cannot create user namespaces: run the tests as root, or allow it, with `sysctl \
+             kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu) or `sysctl kernel.unprivileged_userns_clone=1` \
+             (older Debian)"
+                .to_owned(),
+        );
+    }
+    let program = "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))";
+    if !succeeds("python3", &["-c", program]) {
+        missing.push(
+            "`python3` is not Python 3.11 or later with its venv module (Debian: apt-get install python3-venv)"
+                .to_owned(),
+        );
+    }
+    missing
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    output(Command::new(program).args(arguments), "trying a program").is_ok()
+}
