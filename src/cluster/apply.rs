@@ -241,9 +241,14 @@ impl Cluster {
         if applier.sets_replicas() {
             applier.prune(is_autoscaler).await;
         }
-        let had_autoscaler = applier.outcome.changed.iter().any(is_autoscaler);
+        // A create has applied its autoscaler by now.
+        let Outcome {
+            changed, exists, ..
+        } = &applier.outcome;
+        let is_deleted = |key: &Key| is_autoscaler(key) && !exists.contains_key(key);
+        let has_deleted_autoscaler = changed.iter().any(is_deleted);
         applier.apply_tier(Tier::Workload).await;
-        if had_autoscaler {
+        if has_deleted_autoscaler {
             applier.settle_replicas().await;
         }
         applier.prune(is_autoscaler).await;
