@@ -126,11 +126,8 @@ pub fn each_mode_removes_objects_of_the_previous_mode() {
     test.destroy();
 }
 
-/// The rules in the guide are sufficient, and without the cluster-wide rules, the error names what is missing.
-pub fn documented_permissions_are_sufficient() {
-    let mut test = StoreUnderTest::new("rights");
-    let namespace = test.namespace.name().to_owned();
-    let more: Json = serde_saphyr::from_str(account::block("resources: [roles]")).unwrap();
+/// Lets Terraform use an account with the minimal rules and these.
+fn use_account(test: &mut StoreUnderTest, more: Json) {
     let rules = [account::minimal_rules(), more]
         .iter()
         .flat_map(|rules| rules.as_array().unwrap().clone())
@@ -140,6 +137,14 @@ pub fn documented_permissions_are_sufficient() {
     let path = test.terraform.folder().join("kubeconfig");
     test.terraform
         .environment("TF_VAR_kubeconfig", &path.display().to_string());
+}
+
+/// The rules in the guide are sufficient, and without the cluster-wide rules, the error names what is missing.
+pub fn documented_permissions_are_sufficient() {
+    let mut test = StoreUnderTest::new("rights");
+    let namespace = test.namespace.name().to_owned();
+    let more: Json = serde_saphyr::from_str(account::block("resources: [roles]")).unwrap();
+    use_account(&mut test, more);
     let cluster = test.namespace.cluster().clone();
     let cluster_role = account::block("token-review")
         .replace("feast:feast:demo", &format!("feast:{namespace}:demo"))
@@ -174,15 +179,7 @@ pub fn granted_permissions_replace_escalate_and_bind() {
             "verbs": ["get", "list", "watch", "create", "patch", "delete"]},
         {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]},
     ]);
-    let rules = [account::minimal_rules(), more]
-        .iter()
-        .flat_map(|rules| rules.as_array().unwrap().clone())
-        .collect();
-    let kubeconfig = account::make(&test.namespace, "terraform", &rules);
-    test.terraform.write("kubeconfig", &kubeconfig).unwrap();
-    let path = test.terraform.folder().join("kubeconfig");
-    test.terraform
-        .environment("TF_VAR_kubeconfig", &path.display().to_string());
+    use_account(&mut test, more);
     test.configure_all("", r#"cron_job = { schedule = "0 3 * * *" }"#);
     test.apply();
     test.destroy();

@@ -17,6 +17,16 @@ use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::error::{Doing, Error, Result};
 use crate::support::testbed::process::Service;
 
+/// The options of `unshare` for the namespaces of a pod.
+pub const NAMESPACES: [&str; 6] = [
+    "--user",
+    "--map-root-user",
+    "--net",
+    "--mount",
+    "--pid",
+    "--ipc",
+];
+
 /// The shared environment of the pods of a feature store.
 pub struct Cluster<'a> {
     pub run: &'a Run,
@@ -71,14 +81,7 @@ impl<'a> Cluster<'a> {
 
         let mut unshare = Command::new("unshare");
         unshare
-            .args([
-                "--user",
-                "--map-root-user",
-                "--net",
-                "--mount",
-                "--pid",
-                "--ipc",
-            ])
+            .args(NAMESPACES)
             .args(["--fork", "--kill-child", "bash"])
             .arg(script("pod.sh"))
             .arg(self.python.programs().join("python"))

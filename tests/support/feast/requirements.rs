@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
+use super::pod::NAMESPACES;
 use crate::support::testbed::process::output;
-use crate::support::testbed::tools::on_path;
+use crate::support::testbed::tools::missing_programs;
 
 const PROGRAMS: [&str; 4] = ["bash", "mount", "nsenter", "unshare"];
 
@@ -13,28 +14,9 @@ pub fn missing() -> Vec<String> {
         return vec!["the real Feast needs Linux, for its namespaces".to_owned()];
     }
     let mut missing = Vec::new();
-    let programs: Vec<&str> = PROGRAMS
-        .into_iter()
-        .filter(|name| on_path(name).is_none())
-        .collect();
-    if !programs.is_empty() {
-        missing.push(format!(
-            "these programs are not on the PATH: {}",
-            programs.join(", ")
-        ));
-    } else if !succeeds(
-        "unshare",
-        &[
-            "--user",
-            "--map-root-user",
-            "--net",
-            "--mount",
-            "--pid",
-            "--ipc",
-            "--fork",
-            "true",
-        ],
-    ) {
+    if let Some(programs) = missing_programs(&PROGRAMS) {
+        missing.push(programs);
+    } else if !succeeds("unshare", &[&NAMESPACES[..], &["--fork", "true"]].concat()) {
         missing.push(
             "this user cannot create user namespaces: run the tests as root, or allow it, with `sysctl \
              kernel.apparmor_restrict_unprivileged_userns=0` (Ubuntu) or `sysctl kernel.unprivileged_userns_clone=1` \

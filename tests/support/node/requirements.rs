@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::testbed::tools::on_path;
+use crate::support::testbed::tools::missing_programs;
 
 /// The control group hierarchies of version 1 that a node uses.
 const HIERARCHIES: [&str; 9] = [
@@ -22,16 +22,7 @@ pub fn missing() -> Vec<String> {
         missing.push("a node needs root".to_owned());
     }
     missing.extend(missing_control_groups(Path::new("/sys/fs/cgroup")));
-    let programs: Vec<&str> = PROGRAMS
-        .into_iter()
-        .filter(|name| on_path(name).is_none())
-        .collect();
-    if !programs.is_empty() {
-        missing.push(format!(
-            "these programs are not on the PATH: {}",
-            programs.join(", ")
-        ));
-    }
+    missing.extend(missing_programs(&PROGRAMS));
     missing
 }
 

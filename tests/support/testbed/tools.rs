@@ -337,6 +337,17 @@ fn minor_version(terraform: &Path) -> Option<u32> {
     version.strip_prefix("1.")?.split('.').next()?.parse().ok()
 }
 
+/// Returns which of these programs are not on the `PATH`, as a sentence.
+pub fn missing_programs(programs: &[&str]) -> Option<String> {
+    let missing: Vec<&str> = programs
+        .iter()
+        .copied()
+        .filter(|name| on_path(name).is_none())
+        .collect();
+    let names = missing.join(", ");
+    (!missing.is_empty()).then(|| format!("these programs are not on the PATH: {names}"))
+}
+
 /// Returns the path of a program on the `PATH`.
 pub fn on_path(binary: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
