@@ -85,7 +85,10 @@ async fn send(
     request: Request<Body>,
 ) -> Result<Answer, BoxError> {
     let (head, body) = request.into_parts();
-    let again = body.try_clone();
+    let again = match credentials {
+        Credentials::Program(_) => body.try_clone(),
+        Credentials::None | Credentials::Header(_) | Credentials::TokenFile(_) => None,
+    };
     let again = again.map(|body| Request::from_parts(head.clone(), body));
     let request = Request::from_parts(head, body);
     let (answer, printed) = send_once(credentials, connections, request).await?;
