@@ -25,10 +25,9 @@ async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider()
         .install_default()
         .ok();
-    let provider = Feast::new();
     let result = match flag.as_str() {
-        "-debug" | "--debug" => tfplugin::debug(provider, &OPTIONS).await,
-        _ => tfplugin::run(provider, &OPTIONS).await,
+        "-debug" | "--debug" => tfplugin::debug(Feast::new(), &OPTIONS).await,
+        _ => tfplugin::run(Feast::new, &OPTIONS).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -77,15 +77,16 @@ impl Options {
     }
 }
 
-/// Serves `provider` to the host that started this process, until the host shuts it down.
+/// Serves the provider that `build` returns to the host that started this process, until the host shuts it down. The
+/// provider is built while the host connects.
 ///
 /// # Errors
 /// No host started this process, or the provider cannot be served. [`explain`] returns the text for the user.
-pub async fn run(provider: impl Provider, options: &Options) -> Result<(), Error> {
+pub async fn run<P: Provider>(build: impl FnOnce() -> P, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
     let (plugin, line) = Plugin::for_host(&Environment::of_this_process())?;
     handshake::write(&line).map_err(Error::Handshake)?;
-    plugin.serve(provider, options.issues).await
+    plugin.serve(build(), options.issues).await
 }
 
 /// Serves `provider` to every host that gets the printed `TF_REATTACH_PROVIDERS`, until Ctrl-C.

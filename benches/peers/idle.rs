@@ -32,7 +32,7 @@ pub fn is_started_by_terraform() -> bool {
 /// Serves the provider until Terraform ends.
 pub fn serve() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if let Err(error) = runtime.block_on(tfplugin::run(Idle::new(), &OPTIONS)) {
+    if let Err(error) = runtime.block_on(tfplugin::run(Idle::new, &OPTIONS)) {
         panic!("{}", tfplugin::explain(&error, &OPTIONS));
     }
 }

@@ -150,7 +150,7 @@ mod tests {
             ),
             (
                 "servers".to_owned(),
-                Attribute::of_kind(Kind::Nested(Nesting::List, inner)),
+                Attribute::of_kind(Kind::nested(Nesting::List, inner)),
             ),
         ])
     }

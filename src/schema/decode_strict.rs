@@ -68,7 +68,7 @@ mod tests {
         let server = BTreeMap::from([attribute("portNumber", plain(Type::Number))]);
         let labels = Type::Map(Box::new(Type::String));
         BTreeMap::from([
-            attribute("servers", Kind::Nested(Nesting::List, server)),
+            attribute("servers", Kind::nested(Nesting::List, server)),
             attribute("podLabels", plain(labels)),
             attribute("enabled", plain(Type::Bool)),
         ])

@@ -7,6 +7,7 @@ mod description;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use heck::ToSnakeCase;
 use schemars::JsonSchema;
@@ -87,7 +88,7 @@ impl Property {
 struct Lowering<'schema> {
     definitions: Option<&'schema Map<String, Json>>,
     /// The attributes of the objects so far, by their schemas: most objects are used in several places.
-    nested: RefCell<BTreeMap<*const Json, BTreeMap<String, Attribute>>>,
+    nested: RefCell<BTreeMap<*const Json, Arc<BTreeMap<String, Attribute>>>>,
 }
 
 /// The schema of a property, with references resolved and without nullability.
@@ -262,9 +263,10 @@ impl<'schema> Lowering<'schema> {
             let attribute = self.attribute(key, inner, required(object, key))?;
             attributes.insert(name, attribute);
         }
+        let attributes = Arc::new(attributes);
         if let Some(schema) = schema {
             let mut nested = self.nested.borrow_mut();
-            nested.insert(schema, attributes.clone());
+            nested.insert(schema, Arc::clone(&attributes));
         }
         Ok(Kind::Nested(nesting, attributes))
     }

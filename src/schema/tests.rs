@@ -118,7 +118,7 @@ fn lowers_a_struct_to_attributes_in_snake_case() {
         block.attributes["part"],
         Attribute {
             description: "Part.".into(),
-            kind: Kind::Nested(
+            kind: Kind::nested(
                 Nesting::Single,
                 BTreeMap::from([
                     (

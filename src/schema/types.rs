@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// A type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,8 +83,14 @@ impl Attribute {
 pub enum Kind {
     /// A value of a plain type (`Schema.Attribute.type`).
     Plain(Type),
-    /// One or more nested objects (`Schema.Attribute.nested_type`).
-    Nested(Nesting, BTreeMap<String, Attribute>),
+    /// One or more nested objects (`Schema.Attribute.nested_type`). Attributes of one Rust type share its attributes.
+    Nested(Nesting, Arc<BTreeMap<String, Attribute>>),
+}
+
+impl Kind {
+    pub fn nested(nesting: Nesting, attributes: BTreeMap<String, Attribute>) -> Self {
+        Self::Nested(nesting, Arc::new(attributes))
+    }
 }
 
 /// The collection of nested objects (`Schema.Object.NestingMode`).
@@ -228,6 +235,7 @@ impl Attribute {
         self.optional = false;
         self.computed = true;
         if let Kind::Nested(_, inner) = &mut self.kind {
+            let inner = Arc::make_mut(inner);
             inner.values_mut().for_each(Self::make_computed);
         }
     }

@@ -33,9 +33,8 @@ pub enum Shape<'s> {
 impl<'s> Part<'s> {
     pub fn shape(self) -> Shape<'s> {
         match self {
-            Self::Attributes(inner) | Self::Kind(Kind::Nested(Nesting::Single, inner)) => {
-                Shape::Object(inner)
-            }
+            Self::Attributes(inner) => Shape::Object(inner),
+            Self::Kind(Kind::Nested(Nesting::Single, inner)) => Shape::Object(inner),
             Self::Kind(Kind::Nested(Nesting::List | Nesting::Set, inner)) => {
                 Shape::List(Self::Attributes(inner))
             }

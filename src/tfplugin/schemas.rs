@@ -55,10 +55,8 @@ fn nested_block((name, nested): (&String, &Block)) -> proto::schema::NestedBlock
     }
 }
 
-fn attributes<'a>(
-    attributes: impl IntoIterator<Item = (&'a String, &'a Attribute)>,
-) -> Vec<proto::schema::Attribute> {
-    attributes.into_iter().map(attribute).collect()
+fn attributes(attributes: &BTreeMap<String, Attribute>) -> Vec<proto::schema::Attribute> {
+    attributes.iter().map(attribute).collect()
 }
 
 fn attribute((name, attribute): (&String, &Attribute)) -> proto::schema::Attribute {
@@ -161,7 +159,7 @@ mod tests {
             let attributes = BTreeMap::from([("inner".to_owned(), inner.clone())]);
             let outer = Attribute {
                 sensitive: true,
-                ..Attribute::of_kind(Kind::Nested(nesting, attributes))
+                ..Attribute::of_kind(Kind::nested(nesting, attributes))
             };
             let message = |name: &str, of: &Attribute| proto::schema::Attribute {
                 name: name.to_owned(),

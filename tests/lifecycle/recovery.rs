@@ -14,7 +14,7 @@ pub fn limit_pods(test: &StoreUnderTest, limit: usize) {
         .replace("@limit@", &limit)
         .replace('@', test.namespace.name());
     test.namespace.cluster().apply(&quota).unwrap();
-    until("the quota to be counted", 30, || {
+    until("the quota to be counted", 120, || {
         let quota = test
             .namespace
             .json(&["get", "resourcequota", "no-pods"])

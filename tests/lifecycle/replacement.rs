@@ -217,7 +217,7 @@ fn limit(namespace: &Namespace, resource: &str) {
         "spec": {"hard": {resource: "0"}},
     });
     namespace.cluster().apply(&quota.to_string()).unwrap();
-    until("the quota to be counted", 30, || {
+    until("the quota to be counted", 120, || {
         let quota = namespace.json(&["get", "resourcequota", "limit"]).unwrap();
         quota["status"]["hard"][resource].is_string().then_some(())
     });

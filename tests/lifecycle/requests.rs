@@ -191,11 +191,13 @@ fn check(test: &StoreUnderTest) -> Vec<String> {
     // One for each object, and one at the end of the create.
     let patches = create.total("patch");
     create.expect("patches", patches, 13 * STORES..=13 * STORES);
-    create.expect(
-        "reads",
-        create.sum() - patches,
-        1..=2 * STORES * create.shared(),
-    );
+    let [lists, gets] = ["list", "get"].map(|verb| create.total(verb));
+    let kinds = KINDS.len();
+    create.expect("lists", lists, kinds..=kinds * create.shared());
+    create.expect("gets", gets, 1..=create.shared());
+    // There is no watch: nothing waits for a controller.
+    let others = create.sum() - patches - lists - gets;
+    create.expect("other requests", others, 0..=0);
 
     let plan = Cost::of(test, || {
         let plan = test.terraform.plan().unwrap();
@@ -236,8 +238,7 @@ fn check(test: &StoreUnderTest) -> Vec<String> {
     destroy.expect("gets", gets, 1 + STORES..=shared + STORES);
     let others = destroy.sum() - deletes - lists - gets;
     destroy.expect("other requests", others, 0..=watches * shared);
-    // Each create watches its own Deployment, which begins with a list.
-    let operations = [&plan, &change, &destroy];
+    let operations = [&create, &plan, &change, &destroy];
     operations.into_iter().flat_map(Cost::unshared).collect()
 }
 

@@ -203,7 +203,7 @@ impl Echo {
             ("size", number()),
             ("tags", attribute(Kind::Plain(tags))),
             ("any", attribute(Kind::Plain(Type::Dynamic))),
-            ("env", attribute(Kind::Nested(Nesting::List, env))),
+            ("env", attribute(Kind::nested(Nesting::List, env))),
         ];
         let identity = IdentityAttribute {
             name: "name".to_owned(),

@@ -115,7 +115,7 @@ mod schema {
                 ("default".to_owned(), computed(true)),
             ])
         };
-        let nested = |nesting| attribute(Kind::Nested(nesting, inner()));
+        let nested = |nesting| attribute(Kind::nested(nesting, inner()));
         Block {
             attributes: BTreeMap::from([
                 ("name".to_owned(), plain(Type::String)),

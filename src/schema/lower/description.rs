@@ -15,7 +15,10 @@ pub(super) fn brief(description: &str) -> &str {
         .match_indices(char::is_whitespace)
         .chain([(text.len(), "")])
     {
-        if ends_a_sentence(text, at) && (end == 0 || at <= KUBERNETES_LENGTH) {
+        if end > 0 && at > KUBERNETES_LENGTH {
+            break;
+        }
+        if ends_a_sentence(text, at) {
             end = at;
         }
     }

@@ -183,8 +183,8 @@ impl<'a> Place<'a> {
 
     fn attributes(&self) -> Option<&'a BTreeMap<String, Attribute>> {
         match self.shape {
-            Shape::Attributes(attributes)
-            | Shape::Kind(schema::Kind::Nested(Nesting::Single, attributes)) => Some(attributes),
+            Shape::Attributes(attributes) => Some(attributes),
+            Shape::Kind(schema::Kind::Nested(Nesting::Single, attributes)) => Some(attributes),
             _ => None,
         }
     }
