@@ -62,8 +62,9 @@ pub fn sql_registry() {
     }
 }
 
-/// The registry is a file on a PVC that every pod mounts. The rules reject several replicas with it, but a rolling
-/// update also has two pods at the same time.
+/// The registry is a file on a PVC that every pod mounts. The rules reject several replicas with it, and warn about a
+/// rolling update, which has two pods at the same time: Feast writes the file in place, without a lock, so it can lose
+/// views or be damaged. No `feast apply` repairs a damaged file; one without the file does.
 pub fn file_registry() {
     let claim = json!({"ref": {"name": "registry"}, "mountPath": "/data"});
     let registry = json!({"local": {"persistence": {"file": {"pvc": claim}}}});
@@ -72,10 +73,38 @@ pub fn file_registry() {
     let store = lab::feature_store(&configuration, &Secrets::new(), None);
     let pods: Vec<_> = (0..PODS).map(|_| store.pod()).collect();
     create_repositories(&pods);
-    report("file, empty", apply(&pods), "");
+    let finished = apply(&pods);
+    let contents = match listed_views(&pods[0]) {
+        Ok(views) => format!("{views} of {VIEWS} views"),
+        Err(output) => {
+            assert!(output.contains(DAMAGED), "{output}");
+            "the file is damaged".to_owned()
+        }
+    };
+    report("file, empty", finished, &contents);
+
+    let file = pods[0].path("feast-apply", "/data/registry.db");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let failed = pods[0].run("feast-apply").unwrap();
+    assert!(!failed.status.success(), "{}", failed.output);
+    assert!(failed.output.contains(DAMAGED), "{}", failed.output);
+    fs::remove_file(&file).unwrap();
+    pods[0].run("feast-apply").unwrap().success();
+    assert_eq!(listed_views(&pods[0]), Ok(VIEWS));
+}
+
+/// What Feast prints about a registry file that it cannot read. The advice on a failed rollout depends on it.
+const DAMAGED: &str = "protobuf.message.DecodeError";
+
+/// Returns the number of views in the registry, or the output of a failure.
+fn listed_views(pod: &Pod<'_>) -> Result<usize, String> {
     let list = ["feast", "feature-views", "list"];
-    let views = pods[0].exec("online", &list).unwrap().success();
-    assert_eq!(views.matches("stats_").count(), VIEWS, "{views}");
+    let listed = pod.exec("online", &list).unwrap();
+    match listed.status.success() {
+        true => Ok(listed.output.matches("stats_").count()),
+        false => Err(listed.output),
+    }
 }
 
 /// A pod of the old revision that restarts after the new definitions were applied reverts them.

@@ -81,6 +81,8 @@ fn crash(issue: &PodIssue) -> &'static str {
         "the container lacks a capability or a privilege, because containers have none by default: set what it needs in `services.container_security_context`, such as `capabilities = { add = [\"NET_BIND_SERVICE\"] }`."
     } else if contains("SSL was required") {
         "the database does not offer TLS, which Feast requires by default: enable TLS in the database, or add `sslmode: disable` to the connection parameters in the Secret."
+    } else if contains("protobuf.message.DecodeError") {
+        "the registry file is damaged, as by two processes that wrote it at the same time: restore a backup, or delete the file and run `feast apply` again (action `feast_apply`). A registry in a database (`services.registry.local.persistence.store`) is safe."
     } else if issue.init {
         "fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores."
     } else {
@@ -239,6 +241,10 @@ mod tests {
             (
                 "server does not support SSL, but SSL was required",
                 "`sslmode: disable`",
+            ),
+            (
+                "google.protobuf.message.DecodeError: Error parsing message",
+                "A registry in a database (`services.registry.local.persistence.store`) is safe.",
             ),
             (
                 "ValueError: x",
