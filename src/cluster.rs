@@ -13,7 +13,7 @@ pub mod delete;
 pub mod error;
 pub mod field_managers;
 pub mod guard;
-pub mod leftovers;
+pub mod leftover_fields;
 pub mod operator;
 pub mod preflight;
 pub mod read;
@@ -24,6 +24,7 @@ pub mod search;
 pub mod sources;
 
 mod clock;
+mod discovery;
 #[cfg(test)]
 pub(crate) mod fake_api;
 mod keda;
@@ -41,7 +42,7 @@ use std::sync::atomic::AtomicBool;
 
 use tokio::sync::Mutex;
 
-pub use connection::{Connection, Server};
+pub use connection::{ApiServer, Connection};
 pub use error::{Error, Reason, Target, Verb};
 pub use tokio_util::sync::CancellationToken;
 pub use warnings::{WarningTexts, Warnings};
@@ -120,7 +121,7 @@ struct Inner {
     endpoint: connection::Endpoint,
     /// Created by the first request, because its creation can run an `exec` credential plugin.
     client: SingleFlight<kube::Client, Reason>,
-    server: Arc<Server>,
+    server: Arc<ApiServer>,
     options: Options,
     /// True if the API server has responded before. Until then, a refused connection more likely means a wrong address
     /// than a restart, and the retry budget is smaller.
@@ -156,7 +157,7 @@ impl Cluster {
         let endpoint = connection::configure(connection)?;
         Ok(Self {
             inner: Arc::new(Inner {
-                server: Arc::new(Server::from(&endpoint)),
+                server: Arc::new(ApiServer::from(&endpoint)),
                 endpoint,
                 client: SingleFlight::default(),
                 options,
@@ -198,7 +199,8 @@ impl Cluster {
         &self.inner.options
     }
 
-    /// Returns the field manager that owns `spec.replicas` until somebody else sets it.
+    /// Returns the field manager that owns `spec.replicas` until somebody else sets it, and that removes foreign limits
+    /// of a rolling update.
     pub fn replicas_field_manager(&self) -> String {
         field_managers::replicas_field_manager(&self.inner.options.field_manager)
     }

@@ -14,6 +14,7 @@
 mod actions;
 mod config;
 pub mod convert;
+mod custom_resource;
 mod data_sources;
 mod diagnostics;
 pub mod docs;

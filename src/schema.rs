@@ -22,15 +22,16 @@ mod walk;
 
 pub use coerce::coerce;
 pub use decode::{Decoded, decode};
-pub use decode_strict::{MismatchError, Problem, decode_strict};
+pub use decode_strict::{MismatchError, MismatchReason, decode_strict};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use encode::{encode, encode_typed};
 pub use keep_prior::keep_prior;
 pub use lower::{LowerError, lower};
+pub use number::Number;
 pub use path::{Path, Step};
 pub use provider::Provider;
 pub use types::{Attribute, Block, Check, Kind, Nesting, Schema, Type};
-pub use value::{Number, Value};
+pub use value::Value;
 
 #[cfg(test)]
 mod tests;

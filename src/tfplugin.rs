@@ -3,14 +3,15 @@
 //! The only layer with protobuf, msgpack, sockets and TLS. It must not know Feast or Kubernetes.
 //!
 //! ```text
-//! host ─ handshake ─▶ plugin ─ listen, connect, tls ─▶ server ─▶ session ─ rpc/* ─▶ Provider and its Registry
-//!                       └ services (go-plugin's own)                 └ codec, object, schemas, diagnostics
+//! host ─ handshake ─▶ plugin ─ listen, incoming, tls ─▶ server ─▶ session ─ rpc/* ─▶ Provider and its Registry
+//!                       └ go_plugin_services                          └ codec, object, schemas, diagnostics
 //! ```
 
 pub mod codec;
-mod connect;
 mod diagnostics;
+mod go_plugin_services;
 mod handshake;
+mod incoming;
 mod listen;
 mod logging;
 mod object;
@@ -19,14 +20,13 @@ pub mod proto;
 mod rpc;
 mod schemas;
 mod server;
-mod services;
 mod session;
 mod signals;
 mod tls;
 
 use std::io::{self, Write};
 
-pub use handshake::{Environment, Refusal};
+pub use handshake::{Environment, HandshakeError};
 pub use listen::Error as ListenError;
 pub use plugin::Plugin;
 pub use tls::Error as TlsError;
@@ -46,7 +46,7 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot serve as a plugin")]
-    Refusal(#[source] Refusal),
+    Handshake(#[source] HandshakeError),
     #[error("cannot set up TLS with the host")]
     Tls(#[source] TlsError),
     #[error("cannot listen for the host")]
@@ -59,7 +59,7 @@ pub enum Error {
     #[error("cannot handle signals")]
     Signals(#[source] io::Error),
     #[error("cannot write to the host")]
-    Handshake(#[source] io::Error),
+    Stdout(#[source] io::Error),
     #[error("cannot serve the host")]
     Serve(#[source] tonic::transport::Error),
 }
@@ -85,7 +85,7 @@ impl Options {
 pub async fn run<P: Provider>(build: impl FnOnce() -> P, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
     let (plugin, line) = Plugin::for_host(&Environment::of_this_process())?;
-    handshake::write(&line).map_err(Error::Handshake)?;
+    handshake::write(&line).map_err(Error::Stdout)?;
     plugin.serve(build(), options.issues).await
 }
 
@@ -96,7 +96,7 @@ pub async fn run<P: Provider>(build: impl FnOnce() -> P, options: &Options) -> R
 pub async fn debug(provider: impl Provider, options: &Options) -> Result<(), Error> {
     logging::start(options.name());
     let plugin = Plugin::for_debugger(&Environment::of_this_process())?;
-    print_reattach(&plugin, options).map_err(Error::Handshake)?;
+    print_reattach(&plugin, options).map_err(Error::Stdout)?;
     plugin.serve(provider, options.issues).await
 }
 
@@ -125,7 +125,7 @@ fn print_reattach(plugin: &Plugin, options: &Options) -> io::Result<()> {
 
 /// Returns the text for stderr: the error with its sources, or the usage of the program if a user started it directly.
 pub fn explain(error: &Error, options: &Options) -> String {
-    if let Error::Refusal(Refusal::NoCookie) = error {
+    if let Error::Handshake(HandshakeError::NoCookie) = error {
         return usage(options);
     }
     let mut text = format!("terraform-provider-{}: {error}", options.name());

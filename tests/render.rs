@@ -26,7 +26,7 @@ fn check(name: &str) {
         let manifest = serde_saphyr::to_string(manifest).unwrap();
         written.push_str(&format!("--- # {key}\n{manifest}"));
     }
-    if let Some(job) = objects.apply_job() {
+    if let Some(job) = objects.feast_apply_job() {
         let job = serde_saphyr::to_string(job).unwrap();
         written.push_str(&format!("--- # Job, named when it is filled\n{job}"));
     }

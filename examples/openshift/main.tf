@@ -1,4 +1,4 @@
-# A feature store on OpenShift: certificates of the service CA for every server, a Route to the web interface and to the
+# A feature store on OpenShift: certificates of the service CA for every server, a Route to the web UI and to the
 # REST API of the registry, and metrics for the monitoring of user-defined projects. See the guide "OpenShift".
 #
 # Requires the Secret "feast-data-stores" with the connection parameters of the databases under "postgres" and "sql".

@@ -2,11 +2,11 @@
 //!
 //! The order of steps:
 //!
-//! 1. An object of a desired name that belongs to somebody else stops the apply before the first write. So does, in an
-//!    update, an object whose dry run the API server refuses ([`dry_run`]).
+//! 1. An object that has a desired name and belongs to somebody else stops the apply before the first write. In an
+//!    update, so does an object whose dry run the API server rejects ([`dry_run`]).
 //! 2. Objects of the Feast operator that the state contains are taken over ([`take_over`]).
 //! 3. Prerequisites, in parallel: pods need them to start. Certificates that other controllers issue for them are
-//!    awaited ([`issued`]): by a create after them, and by an update before them.
+//!    awaited ([`certificates`]): by a create after them, and by an update before them.
 //! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it
 //!    has.
 //! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
@@ -22,7 +22,7 @@
 //!
 //! # Guarantees
 //!
-//! - The replica count never falls because of an apply.
+//! - An apply never lowers the replica count unless the configuration sets a lower one.
 //! - Nothing is deleted while anything before has failed, so that existing objects keep working.
 //! - Objects that already have the desired fields, owned by the configured field manager, are not sent.
 //! - A field that another manager has applied is not taken, unless conflicts are forced. A field that was changed by an
@@ -40,13 +40,12 @@
 //! `Err` means that nothing was written. An error after the first write is part of [`Outcome::errors`], and all objects
 //! of the same tier are tried.
 
-mod api;
 mod blockers;
+mod certificates;
 mod conflict;
 mod create;
 mod dry_run;
 mod handover;
-mod issued;
 mod job;
 mod object;
 mod prune;
@@ -67,14 +66,14 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+pub use certificates::PendingCertificates;
 pub use dry_run::{Checked, Replacement, Writes};
-pub use issued::Issued;
 pub use object::{immutable_change, to_apply_body};
 pub use undo::Undone;
 
 use object::{Created, Writer};
 
-use super::error::{Error, LabelledOwner, Reason, Verb};
+use super::error::{Error, LabeledOwner, Reason, Verb};
 use super::operator;
 use super::resource::Resource;
 use super::rollout::Wait;
@@ -141,7 +140,7 @@ impl<'a> DesiredState<'a> {
 #[derive(Default)]
 pub struct Outcome {
     /// Every object of the feature store, as last returned by the API server.
-    pub exists: BTreeMap<Key, Json>,
+    pub objects: BTreeMap<Key, Json>,
     /// The objects that were taken over from the Feast operator.
     pub taken_over: BTreeSet<Key>,
     /// The objects that were written or deleted.
@@ -149,10 +148,10 @@ pub struct Outcome {
     /// The objects that this apply has created. An object whose answer was lost is not one of them.
     pub created: BTreeSet<Key>,
     /// PersistentVolumeClaims that are no longer desired and were kept for their data.
-    pub kept: Vec<Key>,
+    pub retained_pvcs: Vec<Key>,
     /// The fields in which the answers of the API server differ from what was applied: a desired field with another
     /// value, and a field that is no longer desired (`wanted` is `None`) and that another manager owns.
-    pub unsettled: BTreeMap<Key, Vec<FieldChange>>,
+    pub differences: BTreeMap<Key, Vec<FieldChange>>,
     /// Empty if the feature store has the desired state.
     pub errors: Vec<Error>,
 }
@@ -161,29 +160,29 @@ pub struct Outcome {
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
-            exists,
+            objects,
             taken_over,
             changed,
             created,
-            kept,
-            unsettled,
+            retained_pvcs,
+            differences,
             errors,
         } = self;
         f.debug_struct("Outcome")
-            .field("exists", &exists.keys())
+            .field("objects", &objects.keys())
             .field("taken_over", taken_over)
             .field("changed", changed)
             .field("created", created)
-            .field("kept", kept)
-            .field("unsettled", &unsettled.keys())
+            .field("retained_pvcs", retained_pvcs)
+            .field("differences", &differences.keys())
             .field("errors", errors)
             .finish()
     }
 }
 
 impl Cluster {
-    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`]. `issued` are the certificates
-    /// that do not exist yet.
+    /// Applies the desired state over the live objects of [`Cluster::read_before_apply`]. `certificates` are
+    /// those that do not exist yet.
     ///
     /// # Errors
     ///
@@ -193,7 +192,7 @@ impl Cluster {
         &'a self,
         live: BTreeMap<Key, Json>,
         desired: &DesiredState<'a>,
-        issued: Option<Issued<'a>>,
+        certificates: Option<PendingCertificates<'a>>,
         cancel: &'a CancellationToken,
     ) -> Result<Outcome, Vec<Error>> {
         let DesiredState {
@@ -221,11 +220,11 @@ impl Cluster {
         let mut applier = Applier {
             cluster: self,
             desired: *desired,
-            issued,
+            certificates,
             writer: desired.writer(self, cancel),
             cancel,
             outcome: Outcome {
-                exists: live.into_iter().filter(is_of_store).collect(),
+                objects: live.into_iter().filter(is_of_store).collect(),
                 ..Outcome::default()
             },
         };
@@ -234,18 +233,18 @@ impl Cluster {
             self.created().insert(store.clone());
             applier.apply_before_deployment().await;
         } else {
-            applier.request_issued().await;
+            applier.request_certificates().await;
             applier.apply_tier(Tier::Prerequisites).await;
-            applier.prepare().await;
+            applier.run_due_jobs().await;
         }
         if applier.sets_replicas() {
             applier.prune(is_autoscaler).await;
         }
         // A create has applied its autoscaler by now.
         let Outcome {
-            changed, exists, ..
+            changed, objects, ..
         } = &applier.outcome;
-        let is_deleted = |key: &Key| is_autoscaler(key) && !exists.contains_key(key);
+        let is_deleted = |key: &Key| is_autoscaler(key) && !objects.contains_key(key);
         let has_deleted_autoscaler = changed.iter().any(is_deleted);
         applier.apply_tier(Tier::Workload).await;
         if has_deleted_autoscaler {
@@ -268,7 +267,7 @@ impl Cluster {
     ) -> bool {
         let was_applied = prior.contains_key(key);
         self.is_ours(store, live, was_applied)
-            || (was_applied && operator::is_operated(live, store))
+            || (was_applied && operator::is_managed_by_operator(live, store))
     }
 
     pub(super) fn object_error(
@@ -284,13 +283,13 @@ impl Cluster {
 }
 
 /// Returns the owner that the labels of the object name.
-pub(super) fn owner(live: &Json) -> LabelledOwner {
+pub(super) fn owner(live: &Json) -> LabeledOwner {
     let labels = &live["metadata"]["labels"];
     let store = labels[NAME_LABEL].as_str().map(|store| {
         let namespace = labels[NAMESPACE_LABEL].as_str();
         namespace.map_or(store.to_owned(), |namespace| format!("{namespace}/{store}"))
     });
-    LabelledOwner {
+    LabeledOwner {
         store,
         manager: labels[MANAGED_BY_LABEL].as_str().map(str::to_owned),
     }
@@ -324,7 +323,7 @@ enum Written {
 struct Applier<'a> {
     cluster: &'a Cluster,
     desired: DesiredState<'a>,
-    issued: Option<Issued<'a>>,
+    certificates: Option<PendingCertificates<'a>>,
     writer: Writer<'a>,
     cancel: &'a CancellationToken,
     outcome: Outcome,
@@ -396,7 +395,7 @@ impl Applier<'_> {
         manifests: Vec<(&'k Key, &'k Json)>,
     ) -> Vec<(&'k Key, Result<Written, Error>)> {
         let applied = manifests.into_iter().map(|(key, manifest)| async move {
-            let live = self.outcome.exists.get(key);
+            let live = self.outcome.objects.get(key);
             (key, self.apply_object(key, manifest, live).await)
         });
         join_all(applied).await
@@ -421,23 +420,23 @@ impl Applier<'_> {
                 live
             }
         };
-        self.outcome.exists.insert(key.clone(), live);
+        self.outcome.objects.insert(key.clone(), live);
         self.outcome.changed.insert(key.clone());
     }
 
     /// Notes the fields in which an applied object differs from its manifest.
     fn note_differences(&mut self, key: &Key) {
         let (Some(manifest), Some(live)) =
-            (self.manifests().get(key), self.outcome.exists.get(key))
+            (self.manifests().get(key), self.outcome.objects.get(key))
         else {
             return;
         };
         let body = to_apply_body(key, manifest);
         let differences = self.writer.differences(key, &body, live);
         if differences.is_empty() {
-            self.outcome.unsettled.remove(key);
+            self.outcome.differences.remove(key);
         } else {
-            self.outcome.unsettled.insert(key.clone(), differences);
+            self.outcome.differences.insert(key.clone(), differences);
         }
     }
 
@@ -446,7 +445,7 @@ impl Applier<'_> {
     fn note_failure(&mut self, key: &Key, error: Error) {
         if error.maybe_done {
             let manifest = self.manifests()[key].clone();
-            self.outcome.exists.entry(key.clone()).or_insert(manifest);
+            self.outcome.objects.entry(key.clone()).or_insert(manifest);
         }
         push_error(&mut self.outcome.errors, error);
     }

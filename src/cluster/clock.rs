@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
 use http::header::DATE;
+use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
 use super::Cluster;
@@ -43,9 +44,15 @@ impl Cluster {
 
     /// Returns the time of [`Cluster::now`] in UTC as RFC 3339 writes it.
     pub fn now_rfc3339(&self) -> String {
-        let now = jiff::Timestamp::from_second(self.now());
+        let now = Timestamp::from_second(self.now());
         now.unwrap_or_default().to_string()
     }
+}
+
+/// Formats a time as RFC 3339 does, with a precision of one second.
+pub(super) fn format_time(time: Timestamp) -> String {
+    Timestamp::from_second(time.as_second())
+        .map_or_else(|_| time.to_string(), |time| time.to_string())
 }
 
 fn date(headers: &HeaderMap) -> Option<i64> {

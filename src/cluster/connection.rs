@@ -21,8 +21,7 @@ use std::fmt;
 pub use check::Problem;
 pub use client::client;
 pub use configure::{Endpoint, configure};
-pub use credentials::Identity;
-pub(super) use credentials::shown;
+pub use credentials::CredentialsInfo;
 pub use environment::parse_boolean;
 pub use error::ConnectionError;
 pub(super) use tls::is_of_an_authority;
@@ -67,27 +66,27 @@ pub struct Exec {
 
 /// The API server and how the provider connects to it, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
+pub struct ApiServer {
     pub url: String,
     pub origin: Origin,
     /// The proxy and where it was configured, without credentials.
     pub proxy: Option<String>,
     /// The credentials that requests carry.
-    pub identity: Identity,
+    pub credentials_info: CredentialsInfo,
 }
 
-impl From<&Endpoint> for Server {
+impl From<&Endpoint> for ApiServer {
     fn from(endpoint: &Endpoint) -> Self {
         Self {
             url: endpoint.config.cluster_url.to_string(),
             origin: endpoint.origin.clone(),
             proxy: endpoint.proxy.as_ref().map(ToString::to_string),
-            identity: endpoint.identity.clone(),
+            credentials_info: endpoint.credentials_info.clone(),
         }
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for ApiServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url)
     }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::apply::is_terminating;
 use super::error::{Error, Reason, Verb};
-use super::operator::{is_operated, is_owned};
+use super::operator::{is_managed_by_operator, is_owned_by_custom_resource};
 use super::request::{Call, Request};
 use super::resource::{PODS, Resource};
 use super::watch::{Unfinished, last_observation};
@@ -51,6 +51,23 @@ impl fmt::Debug for Deletion {
     }
 }
 
+/// The end of a wait for deletions.
+#[derive(Clone, Copy)]
+pub(super) struct Deadline {
+    pub at: Instant,
+    /// The timeout that ends then, for error messages.
+    pub timeout: Duration,
+}
+
+impl Deadline {
+    pub fn after(timeout: Duration) -> Self {
+        Self {
+            at: Instant::now() + timeout,
+            timeout,
+        }
+    }
+}
+
 impl Cluster {
     /// Deletes every object of the feature store, found by its labels or by a key in `known`: first the workloads,
     /// the autoscaler and the Services, then, when the pods are gone, the objects that they used ([`Removal`]). Ignores
@@ -67,15 +84,16 @@ impl Cluster {
         timeout: Duration,
         cancel: &CancellationToken,
     ) -> Result<Deletion, Error> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Deadline::after(timeout);
         let mut deletion = Deletion::default();
         for (key, live) in self.read_before_delete(store, known, cancel).await? {
-            if known.contains(&key) && is_owned(&live, store) {
+            if known.contains(&key) && is_owned_by_custom_resource(&live, store) {
                 // The PersistentVolumeClaims would be deleted with the custom resource, whatever the policy is.
                 return Err(self.object_error(Verb::Delete, store, &key, Reason::OwnedByOperator));
             }
             let known = known.contains(&key);
-            if !(self.is_ours(store, &live, known) || known && is_operated(&live, store)) {
+            if !(self.is_ours(store, &live, known) || known && is_managed_by_operator(&live, store))
+            {
                 continue;
             }
             if pvc_policy.is_external(&key) {
@@ -96,7 +114,6 @@ impl Cluster {
         let mut deleter = Deleter {
             cluster: self,
             store,
-            timeout,
             deadline,
             cancel,
             deletion,
@@ -124,6 +141,28 @@ impl Cluster {
             deleter.deletion.errors.push(error);
         }
         Ok(deleter.deletion)
+    }
+
+    /// Waits until the object with the UID of `live` is gone. `verb` is the operation that needs this.
+    pub(super) async fn wait_until_deleted(
+        &self,
+        verb: Verb,
+        store: &StoreName,
+        key: &Key,
+        live: &Json,
+        Deadline { at, timeout }: Deadline,
+        cancel: &CancellationToken,
+    ) -> Result<(), Error> {
+        let interruption = match self.watch_deletion(store, key, live, at, cancel).await {
+            Ok(()) => return Ok(()),
+            Err(Unfinished::Failed(error)) => return Err(error),
+            Err(Unfinished::TimedOut { interruption }) => interruption,
+        };
+        let stalled = self.stalled_deletion(store, key, live, timeout, interruption);
+        match stalled.await {
+            Some(reason) => Err(self.object_error(verb, store, key, reason)),
+            None => Ok(()),
+        }
     }
 
     /// Deletes the object with the UID of `live`, and no later object of the same name.
@@ -236,8 +275,7 @@ fn delete_request<'a>(store: &'a StoreName, key: &'a Key, live: &Json) -> Reques
 struct Deleter<'a> {
     cluster: &'a Cluster,
     store: &'a StoreName,
-    timeout: Duration,
-    deadline: Instant,
+    deadline: Deadline,
     cancel: &'a CancellationToken,
     deletion: Deletion,
     /// The objects of `deletion.remaining` whose deletion was requested.
@@ -279,9 +317,12 @@ impl Deleter<'_> {
         let remaining = self.deletion.remaining.iter();
         let selected =
             remaining.filter(|(key, live)| selected(key, live) && self.terminating.contains(*key));
-        let deleter = &*self;
+        let (cluster, store) = (self.cluster, self.store);
+        let (deadline, cancel) = (self.deadline, self.cancel);
         let gone = join_all(selected.map(|(key, live)| async move {
-            (key.clone(), deleter.wait_for_object(key, live).await)
+            let deleted =
+                cluster.wait_until_deleted(Verb::Delete, store, key, live, deadline, cancel);
+            (key.clone(), deleted.await)
         }));
         for (key, result) in gone.await {
             self.terminating.remove(&key);
@@ -292,30 +333,13 @@ impl Deleter<'_> {
         }
     }
 
-    async fn wait_for_object(&self, key: &Key, live: &Json) -> Result<(), Error> {
-        let (cluster, store) = (self.cluster, self.store);
-        let deleted = cluster.wait_deleted(store, key, live, self.deadline, self.cancel);
-        match deleted.await {
-            Ok(()) => Ok(()),
-            Err(Unfinished::Failed(error)) => Err(error),
-            Err(Unfinished::TimedOut { interruption }) => {
-                let stalled =
-                    cluster.stalled_deletion(store, key, live, self.timeout, interruption);
-                match stalled.await {
-                    Some(reason) => Err(cluster.object_error(Verb::Delete, store, key, reason)),
-                    None => Ok(()),
-                }
-            }
-        }
-    }
-
     /// Waits until no pod of the feature store is left, unless something has failed.
     async fn wait_for_pods(&self, labels: &[String]) -> Result<(), Error> {
         if !self.ok_so_far() {
             return Ok(());
         }
         let (cluster, store) = (self.cluster, self.store);
-        let none = cluster.wait_until_none(PODS, store, labels, self.deadline, self.cancel);
+        let none = cluster.wait_until_none(PODS, store, labels, self.deadline.at, self.cancel);
         let (left, interruption) = match none.await {
             Ok(()) => return Ok(()),
             Err((_, Unfinished::Failed(error))) => return Err(error),
@@ -348,7 +372,7 @@ impl Deleter<'_> {
 
     fn timed_out(&self, waiting_for: String) -> Reason {
         Reason::TimedOut {
-            seconds: self.timeout.as_secs(),
+            seconds: self.deadline.timeout.as_secs(),
             waiting_for,
             issues: Vec::new(),
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::connection::{ConnectionError, Server};
+use super::connection::{ApiServer, ConnectionError};
 use super::delete::StalledDeletion;
 use super::rollout::JobRole;
 use super::rollout::pod_issue::{PodIssue, paragraphs};
@@ -16,7 +16,7 @@ use super::task::TaskError;
 use crate::kubernetes::field_versions::Requirement;
 use crate::kubernetes::kind::{Key, Scope};
 
-/// The operation that failed.
+/// The operation of a request or a wait. Not an RBAC verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
     Get,
@@ -89,7 +89,7 @@ pub struct Error {
     pub target: Target,
     /// Empty for all namespaces.
     pub namespace: String,
-    pub server: Arc<Server>,
+    pub server: Arc<ApiServer>,
     #[source]
     pub reason: Reason,
     /// True for a write that the API server can have carried out, because its response was lost.
@@ -116,7 +116,7 @@ impl Error {
     }
 
     /// Returns whether the reason can be that the wrong cluster is configured.
-    pub fn is_about_the_connection(&self) -> bool {
+    pub fn may_be_wrong_cluster(&self) -> bool {
         matches!(
             self.reason,
             Reason::Unreachable(_)
@@ -140,7 +140,7 @@ impl Error {
     /// Returns whether the error is about one object, and not about the server, the account or the namespace.
     pub fn is_about_one_object(&self) -> bool {
         let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));
-        !namespace && !self.is_about_the_connection()
+        !namespace && !self.may_be_wrong_cluster()
     }
 
     /// Returns whether the error is about the object with this key.
@@ -177,6 +177,7 @@ impl Error {
             | Reason::Credentials(_)
             | Reason::Connection(_)
             | Reason::Panicked(_)
+            | Reason::InvalidRequest(_)
             | Reason::Unreadable(_)
             | Reason::NotKubernetes { .. }
             | Reason::RolloutFailed { .. }
@@ -254,7 +255,7 @@ pub const CONFLICT_HINT: &str = "To take these fields over with the next apply, 
 
 /// The owner that the labels of an object name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LabelledOwner {
+pub struct LabeledOwner {
     /// The feature store; for a cluster-scoped object with its namespace.
     pub store: Option<String>,
     /// The value of the label `app.kubernetes.io/managed-by`.
@@ -357,7 +358,7 @@ pub enum Reason {
     OwnerChanged,
 
     #[error("it exists already and does not belong to this feature store{}", belongs(.owner))]
-    Foreign { owner: LabelledOwner },
+    Foreign { owner: LabeledOwner },
 
     #[error(
         "the Feast operator's custom resource owns it until an apply takes it over, and it is deleted together with the custom resource"
@@ -394,6 +395,9 @@ pub enum Reason {
 
     #[error("{0}")]
     Panicked(TaskError),
+
+    #[error("the request could not be built")]
+    InvalidRequest(#[source] Arc<dyn std::error::Error + Send + Sync>),
 
     #[error("the response of the API server is malformed")]
     Unreadable(#[source] Arc<dyn std::error::Error + Send + Sync>),
@@ -447,10 +451,23 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Returns whether the account lacks a permission. A quota or a policy forbids in other words.
+    /// Returns whether the account lacks a permission. Denials by a quota or an admission policy do not contain
+    /// `cannot`.
     pub fn is_missing_permission(&self) -> bool {
         // The message says that the user "cannot" do it.
         matches!(self, Self::Forbidden { message } if message.contains(" cannot "))
+    }
+
+    /// Returns whether a quota of the namespace forbids the request.
+    pub fn exceeds_quota(&self) -> bool {
+        matches!(self, Self::Forbidden { message } if message.contains("exceeded quota"))
+    }
+
+    /// Returns the reason of a write that had another version of the object than its precondition in each attempt.
+    pub(super) fn changes_too_often() -> Self {
+        Self::Stale {
+            message: "its version changes too often".to_owned(),
+        }
     }
 }
 
@@ -494,8 +511,8 @@ fn lines<T: fmt::Display>(items: &[T]) -> String {
     items.iter().map(|item| format!("\n  {item}")).collect()
 }
 
-fn belongs(owner: &LabelledOwner) -> String {
-    let LabelledOwner { store, manager } = owner;
+fn belongs(owner: &LabeledOwner) -> String {
+    let LabeledOwner { store, manager } = owner;
     let owner = match (store, manager) {
         (Some(store), Some(manager)) => {
             format!("the feature store \"{store}\", managed by \"{manager}\"")

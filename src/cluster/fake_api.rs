@@ -104,7 +104,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> std::io::Result<Received> {
 async fn write(stream: &mut BufReader<TcpStream>, code: u16, body: &Json) {
     let body = body.to_string();
     let length = body.len();
-    let text = format!("HTTP/1.1 {code} Said\r\ncontent-length: {length}\r\n\r\n{body}");
+    let text = format!("HTTP/1.1 {code} OK\r\ncontent-length: {length}\r\n\r\n{body}");
     // The client can have closed the connection.
     stream.write_all(text.as_bytes()).await.ok();
 }

@@ -55,7 +55,7 @@ impl OwnManagers {
         let is_new = managed.applied_by(current).is_none();
         let label = FieldPath::of(&["metadata", "labels", MANAGED_BY_LABEL]);
         let is_former = |entry: &&Entry<'_>| {
-            let within = |last: &Json| beyond(kind, entry.fields(), last).is_empty();
+            let within = |last: &Json| not_in_manifest(kind, entry.fields(), last).is_empty();
             entry.operation == Operation::Apply
                 && entry.subresource.is_none()
                 && entry.manager != current
@@ -63,8 +63,8 @@ impl OwnManagers {
                 && (entry.manager == DEFAULT_FIELD_MANAGER
                     || (is_new && last_applied.is_some_and(within)))
         };
-        let is_labelled = live["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY;
-        let former = managed.iter().filter(|_| is_labelled).filter(is_former);
+        let is_labeled = live["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY;
+        let former = managed.iter().filter(|_| is_labeled).filter(is_former);
         Self {
             current: current.to_owned(),
             former: former.map(|entry| entry.manager.to_owned()).collect(),
@@ -100,14 +100,14 @@ impl OwnManagers {
 
 /// Returns the fields that a manifest of a state does not have: list elements as a whole, everything else leaf by leaf.
 /// Fields that only an apply computes are left out: the content of the feature store's Secret, and hashes.
-pub fn beyond<'a>(
+pub fn not_in_manifest<'a>(
     kind: Kind,
     fields: &'a FieldSet,
     manifest: &Json,
 ) -> Vec<(FieldPath, &'a FieldSet)> {
-    let mut beyond = fields.beyond(manifest, FieldSet::is_object);
-    beyond.retain(|(field, _)| !is_computed(kind, field));
-    beyond
+    let mut found = fields.not_in_manifest(manifest, FieldSet::is_object);
+    found.retain(|(field, _)| !is_computed(kind, field));
+    found
 }
 
 /// Returns whether an apply adds the field to the manifest of a state.
@@ -124,7 +124,7 @@ mod tests {
 
     use super::*;
 
-    fn labelled(manager: &str, operation: &str, more: &Json) -> Json {
+    fn labeled(manager: &str, operation: &str, more: &Json) -> Json {
         let mut fields = json!({"f:metadata": {"f:labels": {format!("f:{MANAGED_BY_LABEL}"): {}}}});
         for (key, value) in more.as_object().unwrap() {
             fields[key] = value.clone();
@@ -148,14 +148,14 @@ mod tests {
             let own = OwnManagers::of(Kind::Deployment, &live, &managed, "new", Some(&last));
             own.former.into_iter().collect::<Vec<_>>().join(" ")
         };
-        let ours = labelled("new", "Apply", &replicas);
+        let ours = labeled("new", "Apply", &replicas);
         for (entries, expected) in [
-            (vec![labelled("old", "Apply", &replicas)], "old"),
-            (vec![labelled("old", "Apply", &replicas), ours.clone()], ""),
-            (vec![labelled("old", "Apply", &more)], ""),
-            (vec![labelled("old", "Update", &replicas)], ""),
+            (vec![labeled("old", "Apply", &replicas)], "old"),
+            (vec![labeled("old", "Apply", &replicas), ours.clone()], ""),
+            (vec![labeled("old", "Apply", &more)], ""),
+            (vec![labeled("old", "Update", &replicas)], ""),
             (
-                vec![labelled(DEFAULT_FIELD_MANAGER, "Apply", &more), ours],
+                vec![labeled(DEFAULT_FIELD_MANAGER, "Apply", &more), ours],
                 DEFAULT_FIELD_MANAGER,
             ),
             (
@@ -182,10 +182,10 @@ mod tests {
             },
         }});
         let manifest = json!({"spec": {"containers": [{"name": "a", "image": "i"}]}});
-        let found: Vec<String> = (beyond(Kind::Deployment, &FieldSet::parse(&fields), &manifest)
-            .iter())
-        .map(|(field, _)| field.to_string())
-        .collect();
+        let found: Vec<String> =
+            (not_in_manifest(Kind::Deployment, &FieldSet::parse(&fields), &manifest).iter())
+                .map(|(field, _)| field.to_string())
+                .collect();
         assert_eq!(
             found,
             [

@@ -14,7 +14,7 @@ pub const NAMESPACE: &str = "kube-system";
 
 impl Cluster {
     /// Checks the cluster before the first request of this handle and its clones, if a UID is expected.
-    pub(super) async fn guard(&self, cancel: &CancellationToken) -> Result<(), Error> {
+    pub(super) async fn verify_cluster(&self, cancel: &CancellationToken) -> Result<(), Error> {
         let Some(expected) = &self.inner.expected_uid else {
             return Ok(());
         };

@@ -69,7 +69,7 @@ impl Cluster {
             match answer {
                 Ok(answer) => {
                     let elements = super::read::elements(kind, answer).into_iter();
-                    let ours = elements.filter(|(_, live)| is_operated(live, store));
+                    let ours = elements.filter(|(_, live)| is_managed_by_operator(live, store));
                     found.objects.extend(ours);
                 }
                 Err(error) if error.is_forbidden() && kind.access() == Access::IfUsed => {
@@ -83,16 +83,15 @@ impl Cluster {
 }
 
 /// Returns whether the object belongs to the operator and to this feature store.
-pub fn is_operated(live: &Json, store: &StoreName) -> bool {
+pub fn is_managed_by_operator(live: &Json, store: &StoreName) -> bool {
     let labels = &live["metadata"]["labels"];
-    let labelled =
-        labels[MANAGED_BY_LABEL] == OPERATOR && labels[NAME_LABEL] == store.name.as_str();
+    let labeled = labels[MANAGED_BY_LABEL] == OPERATOR && labels[NAME_LABEL] == store.name.as_str();
     let here = live["metadata"]["namespace"] == store.namespace.as_str();
-    here && (labelled || is_owned(live, store))
+    here && (labeled || is_owned_by_custom_resource(live, store))
 }
 
 /// Returns whether the custom resource owns the object, so that it is deleted together with it.
-pub fn is_owned(live: &Json, store: &StoreName) -> bool {
+pub fn is_owned_by_custom_resource(live: &Json, store: &StoreName) -> bool {
     owners(live).any(|owner| is_custom_resource(owner, store))
 }
 
@@ -125,8 +124,8 @@ pub fn fields(live: &Json) -> FieldSet {
 /// label.
 fn managers<'a>(live: &Json, managed: &ManagedFields<'a>) -> BTreeSet<&'a str> {
     let label = FieldPath::of(&["metadata", "labels", MANAGED_BY_LABEL]);
-    let is_operated = live["metadata"]["labels"][MANAGED_BY_LABEL] == OPERATOR;
-    let owners = managed.owners(&label).filter(|_| is_operated);
+    let has_label = live["metadata"]["labels"][MANAGED_BY_LABEL] == OPERATOR;
+    let owners = managed.owners(&label).filter(|_| has_label);
     owners
         .map(|entry| entry.manager)
         .chain([OPERATOR])
@@ -136,7 +135,7 @@ fn managers<'a>(live: &Json, managed: &ManagedFields<'a>) -> BTreeSet<&'a str> {
 /// Returns the patch that gives the object to `manager`: the custom resource no longer owns it, and the fields of the
 /// operator count as applied by `manager`, whose next apply removes those that it does not set. Nothing else of the
 /// object changes. Returns `None` if the object is released already.
-pub(super) fn release(live: &Json, store: &StoreName, manager: &str) -> Option<Json> {
+pub(super) fn take_over_patch(live: &Json, store: &StoreName, manager: &str) -> Option<Json> {
     let managed = ManagedFields::of(live);
     let managers = managers(live, &managed);
     let version = live["apiVersion"].as_str().unwrap_or_default();
@@ -145,7 +144,9 @@ pub(super) fn release(live: &Json, store: &StoreName, manager: &str) -> Option<J
         let is_operators = entry.subresource.is_none() && managers.contains(entry.manager);
         entry.api_version == version && (is_own || is_operators)
     });
-    if taken.iter().all(|entry| entry.manager == manager) && !is_owned(live, store) {
+    if taken.iter().all(|entry| entry.manager == manager)
+        && !is_owned_by_custom_resource(live, store)
+    {
         return None;
     }
     let mut fields = FieldSet::union(taken.iter().map(|entry| entry.fields()));
@@ -209,28 +210,37 @@ mod tests {
     #[test]
     fn label_or_owner_reference_identify_the_operator() {
         let owned = live();
-        assert!(is_operated(&owned, &store()) && is_owned(&owned, &store()));
+        assert!(
+            is_managed_by_operator(&owned, &store())
+                && is_owned_by_custom_resource(&owned, &store())
+        );
         let mut lineage = live();
         lineage["metadata"]["labels"]["feast.dev/name"] = json!("demo-lineage");
-        assert!(is_operated(&lineage, &store()));
+        assert!(is_managed_by_operator(&lineage, &store()));
         let mut released = live();
         released["metadata"]["ownerReferences"] = json!([]);
-        assert!(is_operated(&released, &store()) && !is_owned(&released, &store()));
+        assert!(
+            is_managed_by_operator(&released, &store())
+                && !is_owned_by_custom_resource(&released, &store())
+        );
         for (namespace, name) in [("other", "demo"), ("shop", "demo2")] {
             let other = StoreName {
                 namespace: namespace.to_owned(),
                 name: name.to_owned(),
             };
-            assert!(!is_operated(&owned, &other), "{namespace}/{name}");
+            assert!(
+                !is_managed_by_operator(&owned, &other),
+                "{namespace}/{name}"
+            );
         }
         let mut ours = released;
         ours["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("feast");
-        assert!(!is_operated(&ours, &store()));
+        assert!(!is_managed_by_operator(&ours, &store()));
     }
 
     #[test]
     fn release_keeps_owners_and_fields_of_others() {
-        let patch = release(&live(), &store(), "ours").unwrap();
+        let patch = take_over_patch(&live(), &store(), "ours").unwrap();
         assert_eq!(
             patch,
             json!({"metadata": {
@@ -250,7 +260,7 @@ mod tests {
         for (field, value) in patch["metadata"].as_object().unwrap() {
             released["metadata"][field] = value.clone();
         }
-        assert_eq!(release(&released, &store(), "ours"), None);
+        assert_eq!(take_over_patch(&released, &store(), "ours"), None);
     }
 
     #[test]
@@ -262,7 +272,7 @@ mod tests {
             "subresource": "status", "fieldsV1": {"f:status": {}}});
         let recorded = live["metadata"]["managedFields"].as_array_mut().unwrap();
         recorded.extend([applied, status.clone()]);
-        let patch = release(&live, &store(), "ours").unwrap();
+        let patch = take_over_patch(&live, &store(), "ours").unwrap();
         let entries = patch["metadata"]["managedFields"].as_array().unwrap();
         assert_eq!(entries.len(), 3);
         assert_eq!(entries[1], status);

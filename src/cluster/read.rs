@@ -37,7 +37,7 @@ impl Cluster {
 
     /// Returns the objects of the kinds of these keys from the read cache, to find objects that an apply has created
     /// and the state does not contain. Kinds of `Access::IfUsed` without permission are left out.
-    pub async fn read_leftovers(
+    pub async fn read_leftover_objects(
         &self,
         store: &StoreName,
         keys: &BTreeSet<Key>,
@@ -207,16 +207,12 @@ impl Cluster {
     /// Returns the pods whose label has one of these names of feature stores.
     pub async fn pods(
         &self,
-        store: &StoreName,
+        namespace: &str,
         names: &[String],
         cancel: &CancellationToken,
     ) -> Result<Vec<Pod>, Error> {
         let selector = format!("{NAME_LABEL} in ({})", names.join(","));
-        let request = Request::list(
-            PODS,
-            &store.namespace,
-            ListParams::default().labels(&selector),
-        );
+        let request = Request::list(PODS, namespace, ListParams::default().labels(&selector));
         let list: List<Pod> = self.send_for(request, cancel).await?;
         Ok(list.items.unwrap_or_default())
     }
@@ -346,11 +342,11 @@ mod tests {
         let answers = [json!({"items": null}), json!({"items": [{"spec": 1}]})];
         let mut answers = answers.into_iter();
         let cluster = fake_api::cluster(move |_| Reply::Answer(200, answers.next().unwrap())).await;
-        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+        let cancel = CancellationToken::new();
         let names = ["x".to_owned()];
-        let none = cluster.pods(&store, &names, &cancel).await;
+        let none = cluster.pods("ns", &names, &cancel).await;
         assert_eq!(none.unwrap(), []);
-        let error = cluster.pods(&store, &names, &cancel).await.unwrap_err();
+        let error = cluster.pods("ns", &names, &cancel).await.unwrap_err();
         let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
         assert_eq!(error.to_string(), format!("cannot list pods {place}"));
         assert!(matches!(error.reason, Reason::Unreadable(_)), "{error:?}");

@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Verb};
 use super::read::add_type;
-use super::request::{ACCEPT_METADATA, Answer, List, MetadataItem, Request};
+use super::request::{ACCEPT_METADATA, List, MetadataItem, Request, ResponseBody};
 use super::resource::Resource;
 use super::{Cluster, provider_selector, task};
 use crate::feast::names::NAME_LABEL;
@@ -97,10 +97,10 @@ pub(super) struct ReadCache(Mutex<BTreeMap<CacheKey, Entry>>);
 
 struct Entry {
     at: Instant,
-    answer: Shared<BoxFuture<'static, Result<Arc<Answered>, Error>>>,
+    answer: Shared<BoxFuture<'static, Result<Arc<CompletedRead>, Error>>>,
 }
 
-struct Answered {
+struct CompletedRead {
     cached: Cached,
     time_to_live: Duration,
 }
@@ -121,7 +121,7 @@ impl Entry {
 enum Cached {
     Objects(ObjectTexts),
     Names(Arc<Names>),
-    Metadata(BTreeMap<String, Vec<Metadata>>),
+    Metadata(BTreeMap<String, Vec<ObjectMetadata>>),
     Object(Json),
     /// The cluster does not have the API of the kind, so there are no objects.
     NotInstalled,
@@ -138,10 +138,10 @@ pub(super) struct Names {
     pub stores: BTreeSet<String>,
 }
 
-impl FromIterator<Head> for Names {
-    fn from_iter<T: IntoIterator<Item = Head>>(heads: T) -> Self {
+impl FromIterator<NameAndStore> for Names {
+    fn from_iter<T: IntoIterator<Item = NameAndStore>>(heads: T) -> Self {
         let mut names = Self::default();
-        for Head { name, labels } in heads {
+        for NameAndStore { name, labels } in heads {
             names.objects.insert(name);
             names.stores.extend(labels.0);
         }
@@ -152,7 +152,7 @@ impl FromIterator<Head> for Names {
 /// The metadata that identifies an object and its owner.
 #[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct ObjectMetadata {
     name: String,
     namespace: Option<String>,
     uid: String,
@@ -261,7 +261,7 @@ impl Cluster {
         &self,
         key: CacheKey,
         cancel: &CancellationToken,
-    ) -> Result<Arc<Answered>, Error> {
+    ) -> Result<Arc<CompletedRead>, Error> {
         let answer = {
             let mut entries = self.inner.read_cache.lock();
             let entry = entries.get(&key).filter(|entry| entry.is_fresh());
@@ -289,7 +289,7 @@ impl Cluster {
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
-    ) -> Result<Arc<Answered>, Error> {
+    ) -> Result<Arc<CompletedRead>, Error> {
         match task::catch_panic(self.read_key(key, cancel)).await {
             Ok(answer) => answer,
             Err(error) => {
@@ -303,7 +303,7 @@ impl Cluster {
         &self,
         key: &CacheKey,
         cancel: &CancellationToken,
-    ) -> Result<Arc<Answered>, Error> {
+    ) -> Result<Arc<CompletedRead>, Error> {
         let started = Instant::now();
         let cached = match self.send_read(key, cancel).await {
             Err(error) if error.is_not_installed() && key.is_custom() => Cached::NotInstalled,
@@ -311,7 +311,7 @@ impl Cluster {
         };
         let time_to_live = time_to_live(started.elapsed());
         self.evict_at(started + time_to_live);
-        Ok(Arc::new(Answered {
+        Ok(Arc::new(CompletedRead {
             cached,
             time_to_live,
         }))
@@ -320,18 +320,17 @@ impl Cluster {
     async fn send_read(&self, key: &CacheKey, cancel: &CancellationToken) -> Result<Cached, Error> {
         Ok(match key {
             CacheKey::Objects(kind, namespace) => {
-                let list: List<Box<RawValue>> =
-                    self.list_labelled(*kind, namespace, cancel).await?;
+                let list: List<Box<RawValue>> = self.list_labeled(*kind, namespace, cancel).await?;
                 Cached::Objects(by_store(list.items.unwrap_or_default()))
             }
             CacheKey::Names(kind, namespace) => {
                 let request =
                     Request::list(Resource::from(*kind), namespace, ListParams::default());
-                let list: MetadataList<Head> = self.send_for(request, cancel).await?;
+                let list: MetadataList<NameAndStore> = self.send_for(request, cancel).await?;
                 Cached::Names(Arc::new(list.all().collect()))
             }
             CacheKey::Metadata(kind, namespace) => {
-                let list = self.list_labelled(*kind, namespace, cancel).await?;
+                let list = self.list_labeled(*kind, namespace, cancel).await?;
                 Cached::Metadata(metadata_by_store(list))
             }
             CacheKey::Object(key, namespace) => {
@@ -342,7 +341,7 @@ impl Cluster {
     }
 
     /// Lists the objects of a kind with the label of this provider.
-    async fn list_labelled<A: Answer>(
+    async fn list_labeled<A: ResponseBody>(
         &self,
         kind: Kind,
         namespace: &str,
@@ -368,10 +367,10 @@ impl Cluster {
 fn by_store(items: Vec<Box<RawValue>>) -> ObjectTexts {
     let mut objects = ObjectTexts::new();
     for text in items {
-        let Ok(item) = serde_json::from_str::<MetadataItem<Head>>(text.get()) else {
+        let Ok(item) = serde_json::from_str::<MetadataItem<NameAndStore>>(text.get()) else {
             continue;
         };
-        let Head { name, labels } = item.metadata;
+        let NameAndStore { name, labels } = item.metadata;
         // An object without the label is read by its name.
         if let Some(store) = labels.0 {
             objects.entry(store).or_default().push((name, text));
@@ -380,8 +379,8 @@ fn by_store(items: Vec<Box<RawValue>>) -> ObjectTexts {
     objects
 }
 
-fn metadata_by_store(list: MetadataList<Metadata>) -> BTreeMap<String, Vec<Metadata>> {
-    let mut stores: BTreeMap<String, Vec<Metadata>> = BTreeMap::new();
+fn metadata_by_store(list: MetadataList<ObjectMetadata>) -> BTreeMap<String, Vec<ObjectMetadata>> {
+    let mut stores: BTreeMap<String, Vec<ObjectMetadata>> = BTreeMap::new();
     for metadata in list.all() {
         if let Some(store) = metadata.labels.get(NAME_LABEL) {
             stores.entry(store.clone()).or_default().push(metadata);
@@ -401,12 +400,12 @@ impl<T> MetadataList<T> {
     }
 }
 
-impl<T: DeserializeOwned> Answer for MetadataList<T> {
+impl<T: DeserializeOwned> ResponseBody for MetadataList<T> {
     const ACCEPT: &str = ACCEPT_METADATA;
 }
 
 #[derive(Deserialize)]
-struct Head {
+struct NameAndStore {
     name: String,
     #[serde(default)]
     labels: StoreLabel,
@@ -492,7 +491,7 @@ mod tests {
         let list = r#"{"items": [{"metadata": {"name": "n", "labels": {"feast.dev/name": "a"}, "uid": "u"}},
             {"metadata": {"name": "m", "labels": {"app": "x"}}}]}"#;
         let names = |list: &str| -> Names {
-            let list: MetadataList<Head> = serde_json::from_str(list).expect("a list");
+            let list: MetadataList<NameAndStore> = serde_json::from_str(list).expect("a list");
             list.all().collect()
         };
         let set = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
@@ -519,7 +518,7 @@ mod tests {
             "uid": "u", "managedFields": [{"manager": "m"}], "ownerReferences": [{"kind": "FeatureStore"}],
             "deletionTimestamp": "2026-01-01T00:00:00Z"}},
             {"metadata": {"name": "m", "uid": "v"}}]}"#;
-        let list: MetadataList<Metadata> = serde_json::from_str(list).expect("a list");
+        let list: MetadataList<ObjectMetadata> = serde_json::from_str(list).expect("a list");
         let metadata = serde_json::to_value(metadata_by_store(list)).expect("JSON");
         assert_eq!(
             metadata,

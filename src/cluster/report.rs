@@ -13,7 +13,7 @@ pub enum Report {
     Log(Vec<String>),
 }
 
-/// Sends reports. A receiver that has gone is no error.
+/// Sends reports. A dropped receiver is not an error.
 #[derive(Debug, Clone)]
 pub struct Reporter(UnboundedSender<Report>);
 

@@ -3,7 +3,7 @@
 //! Every request can be repeated: reads, server-side applies, patches that are idempotent or have a precondition, and
 //! deletes by UID.
 
-mod refusal;
+mod response;
 mod retries;
 
 use std::sync::Arc;
@@ -25,7 +25,9 @@ use super::error::{Error, Reason, Target, Verb};
 use super::resource::{NAMESPACES, Resource, escape};
 use super::{Cluster, ConnectionError, connection};
 use crate::kubernetes::kind::Key;
-use refusal::{content_type, is_permanent, is_unsent, refused, retry_after, unreadable};
+use response::{
+    content_type, failure_of_response, is_permanent, is_unsent, retry_after, unreadable,
+};
 use retries::{Failure, RETRY_BUDGET, Retries, SHORT_RETRY_BUDGET};
 
 /// The time for a response. The API server itself ends a request after 60 s.
@@ -38,11 +40,11 @@ const CANCEL_GRACE: Duration = Duration::from_secs(3);
 const OPENING_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The type of a response.
-pub(super) trait Answer: DeserializeOwned {
+pub(super) trait ResponseBody: DeserializeOwned {
     const ACCEPT: &str = "application/json";
 }
 
-impl Answer for Json {}
+impl ResponseBody for Json {}
 
 /// A list, without its own metadata.
 #[derive(Deserialize)]
@@ -51,7 +53,7 @@ pub(super) struct List<T> {
     pub items: Option<Vec<T>>,
 }
 
-impl<T: DeserializeOwned> Answer for List<T> {}
+impl<T: DeserializeOwned> ResponseBody for List<T> {}
 
 /// The header `Accept` of a list of metadata (`PartialObjectMetadataList`).
 pub(super) const ACCEPT_METADATA: &str =
@@ -117,8 +119,8 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Asks the API server to judge an object that is never stored: an access review, or with [`Request::dry_run`] any
-    /// other.
+    /// Asks the API server to evaluate an object that is never stored: an access review, or with [`Request::dry_run`]
+    /// any other.
     pub fn check(resource: Resource, namespace: &'a str, object: Json) -> Self {
         Self {
             verb: Verb::Check,
@@ -271,12 +273,12 @@ impl Cluster {
     }
 
     /// Sends the request like [`Cluster::send`], and parses the response to `A`.
-    pub(super) async fn send_for<A: Answer>(
+    pub(super) async fn send_for<A: ResponseBody>(
         &self,
         request: Request<'_>,
         cancel: &CancellationToken,
     ) -> Result<A, Error> {
-        self.guard(cancel).await?;
+        self.verify_cluster(cancel).await?;
         let writes = request.writes();
         let answer = self.send_unverified(request, cancel).await;
         if writes {
@@ -285,7 +287,7 @@ impl Cluster {
         answer
     }
 
-    pub(super) async fn send_unverified<A: Answer>(
+    pub(super) async fn send_unverified<A: ResponseBody>(
         &self,
         request: Request<'_>,
         cancel: &CancellationToken,
@@ -347,11 +349,11 @@ impl Cluster {
         }
     }
 
-    async fn attempt<A: Answer>(&self, request: &Request<'_>) -> Result<A, Failure> {
+    async fn attempt<A: ResponseBody>(&self, request: &Request<'_>) -> Result<A, Failure> {
         let client = self.client().await.map_err(Failure::permanent)?;
         let http = request
             .to_http(A::ACCEPT)
-            .map_err(|error| Failure::permanent(Reason::Unreadable(Arc::new(error))))?;
+            .map_err(|error| Failure::permanent(Reason::InvalidRequest(Arc::new(error))))?;
         let turn = self.opening_turn().await;
         let response = client.send(http).await;
         if response.is_ok() {
@@ -375,7 +377,13 @@ impl Cluster {
             return serde_json::from_slice(&bytes)
                 .map_err(|error| unreadable(error, status, content_type, &bytes));
         }
-        Err(refused(request, status, &content_type, &bytes, retry_after))
+        Err(failure_of_response(
+            request,
+            status,
+            &content_type,
+            &bytes,
+            retry_after,
+        ))
     }
 
     /// Serializes requests until the first response, so that they share one connection instead of opening one each.
@@ -388,7 +396,7 @@ impl Cluster {
         turn.filter(|_| !self.inner.reached.load(Ordering::Relaxed))
     }
 
-    fn unreachable(&self, error: kube::Error) -> Failure {
+    pub(super) fn unreachable(&self, error: kube::Error) -> Failure {
         let error = match ConnectionError::of_credentials(error) {
             Ok(error) => return Failure::permanent(Reason::from(error)),
             Err(error) => error,

@@ -21,7 +21,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 pub use diagnosis::{Observation, diagnose};
 pub use grace_period::GRACE;
 pub use job::{can_have_pods, job_progress};
-pub use pods::ready;
+pub use pods::ready_pods_by_container;
 pub use wait::{JobRole, Rollout, Wait};
 
 /// The progress of a rollout or a Job.
@@ -42,8 +42,7 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
         return Progress::Failed("the Deployment is being deleted".into());
     }
     let status = deployment.status.clone().unwrap_or_default();
-    // Until then, the status is that of an older specification.
-    if deployment.metadata.generation > status.observed_generation {
+    if !is_observed(deployment.metadata.generation, status.observed_generation) {
         return Progress::Waiting(
             "the Deployment controller has not observed the change yet".into(),
         );
@@ -74,6 +73,12 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
         return Progress::Done;
     };
     Progress::Waiting(waiting)
+}
+
+/// Returns whether the Deployment controller has observed this generation. Until then, the status is that of an older
+/// specification.
+pub(super) fn is_observed(generation: Option<i64>, observed: Option<i64>) -> bool {
+    observed >= generation
 }
 
 /// Returns the progress deadline and the controller's message if the controller reports that the deadline is exceeded.

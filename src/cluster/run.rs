@@ -132,7 +132,7 @@ impl Cluster {
         let free = self.watch_until(
             resource,
             &store.namespace,
-            Selection::Labelled(provider_selector()),
+            Selection::Labels(provider_selector()),
             wait.deadline,
             cancel,
             |jobs| {

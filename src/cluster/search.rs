@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason};
-use super::request::{ACCEPT_METADATA, Answer, MetadataItem, Request};
+use super::request::{ACCEPT_METADATA, MetadataItem, Request, ResponseBody};
 use super::resource::{FEATURE_STORES, Resource};
 use super::{Cluster, StoreName, provider_selector};
 use crate::feast::names::{self, NAME_LABEL};
@@ -22,7 +22,7 @@ use crate::kubernetes::Kind;
 /// The largest number of objects in one response.
 const PAGE: u32 = 500;
 
-/// The status of a response to the token of a page that the API server has forgotten.
+/// 410 Gone: the continue token has expired.
 const EXPIRED: u16 = 410;
 
 /// A search for feature stores.
@@ -62,7 +62,7 @@ impl Cluster {
         let pages = self.pages(resources.into(), search.namespace(), selector, cancel);
         flatten_pages(pages.map_ok(|page| {
             page.into_iter()
-                .filter_map(Metadata::store_of_secret)
+                .filter_map(ListedMetadata::store_of_secret)
                 .collect()
         }))
     }
@@ -84,7 +84,7 @@ impl Cluster {
             async move {
                 let mut found: Vec<StoreName> = (page.into_iter())
                     .filter(|metadata| metadata.deletion_timestamp.is_none())
-                    .map(Metadata::store)
+                    .map(ListedMetadata::store)
                     .collect();
                 if !found.is_empty() {
                     let taken_over = taken_over.get_or_try_init(|| self.taken_over(search, cancel));
@@ -122,7 +122,7 @@ impl Cluster {
         namespace: &'a str,
         selector: String,
         cancel: &'a CancellationToken,
-    ) -> impl Stream<Item = Result<Vec<Metadata>, Error>> + 'a {
+    ) -> impl Stream<Item = Result<Vec<ListedMetadata>, Error>> + 'a {
         let pages = Pages {
             cluster: self,
             resources,
@@ -133,12 +133,6 @@ impl Cluster {
             returned: BTreeSet::new(),
         };
         stream::try_unfold(pages, Pages::next)
-    }
-
-    /// Returns whether the cluster has the API of a custom resource. True if the cluster does not say.
-    async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
-        let discovered = self.send(Request::discovery(resource), cancel).await;
-        !discovered.is_err_and(|error| error.is_not_found() || error.is_not_installed())
     }
 }
 
@@ -157,7 +151,7 @@ struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    async fn next(mut self) -> Result<Option<(Vec<Metadata>, Self)>, Error> {
+    async fn next(mut self) -> Result<Option<(Vec<ListedMetadata>, Self)>, Error> {
         while let Some(&resource) = self.resources.front() {
             let mut params = ListParams::default().limit(PAGE);
             if !self.selector.is_empty() {
@@ -188,7 +182,7 @@ impl Pages<'_> {
         Ok(None)
     }
 
-    fn take(mut self, page: Page) -> (Vec<Metadata>, Self) {
+    fn take(mut self, page: Page) -> (Vec<ListedMetadata>, Self) {
         let Page { metadata, items } = page;
         self.token = metadata.token.filter(|token| !token.is_empty());
         if self.token.is_none() {
@@ -219,10 +213,10 @@ struct Page {
     #[serde(default)]
     metadata: PageMetadata,
     /// Can be null for an empty list.
-    items: Option<Vec<MetadataItem<Metadata>>>,
+    items: Option<Vec<MetadataItem<ListedMetadata>>>,
 }
 
-impl Answer for Page {
+impl ResponseBody for Page {
     const ACCEPT: &str = ACCEPT_METADATA;
 }
 
@@ -234,7 +228,7 @@ struct PageMetadata {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+struct ListedMetadata {
     name: String,
     #[serde(default)]
     namespace: String,
@@ -243,7 +237,7 @@ struct Metadata {
     deletion_timestamp: Option<String>,
 }
 
-impl Metadata {
+impl ListedMetadata {
     fn key(&self) -> (String, String) {
         (self.namespace.clone(), self.name.clone())
     }

@@ -182,17 +182,17 @@ impl Cluster {
         }
     }
 
-    /// Waits for the values of sources that other objects ask for: `asked_by` has the object for each Secret and
+    /// Waits for the values of sources that other objects ask for: `requested_by` has the object for each Secret and
     /// ConfigMap.
     ///
     /// # Errors
     ///
     /// One error for each object that has not got what it asks for at the deadline, or the errors of the requests.
-    pub async fn issued_contents(
+    pub async fn wait_for_certificates(
         &self,
         namespace: &str,
         sources: &BTreeSet<Source>,
-        asked_by: &BTreeMap<Key, Key>,
+        requested_by: &BTreeMap<Key, Key>,
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
@@ -213,7 +213,7 @@ impl Cluster {
         };
         let mut not_issued = Vec::new();
         for key in missing {
-            let Some(by) = asked_by.get(&key) else {
+            let Some(by) = requested_by.get(&key) else {
                 continue;
             };
             let live = self.get(namespace, by, cancel).await.ok().flatten();
@@ -450,9 +450,9 @@ mod tests {
             Source::secret("service-tls", "tls.key"),
         ]);
         let secret = Key::new(Kind::Secret, "service-tls");
-        let asked_by = BTreeMap::from([(secret, Key::new(Kind::Service, "service"))]);
+        let requested_by = BTreeMap::from([(secret, Key::new(Kind::Service, "service"))]);
         let (deadline, cancel) = (Instant::now(), CancellationToken::new());
-        let found = cluster.issued_contents("ns", &sources, &asked_by, deadline, &cancel);
+        let found = cluster.wait_for_certificates("ns", &sources, &requested_by, deadline, &cancel);
         found.await.map_err(|errors| {
             let errors = errors.iter();
             errors
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_missing_so_far_is_no_error() {
+    async fn missing_sources_are_not_errors() {
         let cluster = fake_api::cluster(|it| match it.line.ends_with("/a") {
             true => secret(json!({"k": "dg=="})),
             false => not_found(),

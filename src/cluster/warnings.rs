@@ -37,13 +37,13 @@ impl Warnings {
     }
 }
 
-/// The texts that any operation has met.
+/// The texts that any operation has received.
 #[derive(Default)]
 pub(super) struct KnownWarnings(Mutex<BTreeSet<String>>);
 
 impl KnownWarnings {
-    /// Adds the warnings of a response to those of its operation. A text that another operation has met is left out, so
-    /// that a warning about ten feature stores is shown once.
+    /// Adds the warnings of a response to those of its operation. A text that another operation has received is left
+    /// out, so that a warning about ten feature stores is shown once.
     pub fn note(&self, headers: &HeaderMap, target: &Target, warnings: &Warnings) {
         for text in headers.get_all(WARNING).iter().flat_map(|value| {
             let text = String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn each_text_belongs_to_the_first_operation_that_meets_it() {
+    fn a_warning_is_reported_once() {
         let known = KnownWarnings::default();
         let [first, second] = [Warnings::default(), Warnings::default()];
         let [a, b] = ["feast-a", "feast-b"].map(|name| target(Kind::Deployment, name));

@@ -30,7 +30,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) enum Selection<'a> {
     Named(&'a str),
-    Labelled(String),
+    Labels(String),
 }
 
 /// The end of a wait whose condition did not become true.
@@ -68,7 +68,7 @@ impl Cluster {
         let config = watcher::Config::default();
         let config = match selection {
             Selection::Named(name) => config.fields(&format!("metadata.name={name}")),
-            Selection::Labelled(labels) => config.labels(&labels),
+            Selection::Labels(labels) => config.labels(&labels),
         };
         let events = watcher(api, config);
         Ok(Watched::new(resource.plural, events, |object| {
@@ -89,7 +89,7 @@ impl Cluster {
         let params = ListParams::default();
         let params = match selection {
             Selection::Named(name) => params.fields(&format!("metadata.name={name}")),
-            Selection::Labelled(labels) => params.labels(labels),
+            Selection::Labels(labels) => params.labels(labels),
         };
         let request = Request::list(resource, namespace, params);
         let list = self.send_for::<List<Json>>(request, cancel);
@@ -114,7 +114,7 @@ impl Cluster {
     ) -> Result<T, Unfinished> {
         let name = match &selection {
             Selection::Named(name) => Some(*name),
-            Selection::Labelled(_) => None,
+            Selection::Labels(_) => None,
         };
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
@@ -388,7 +388,7 @@ mod tests {
         let ended = cluster.watch_until(
             Resource::from(Kind::Job),
             "ns",
-            Selection::Labelled("a=b".to_owned()),
+            Selection::Labels("a=b".to_owned()),
             Instant::now() + Duration::from_secs(3600),
             &cancel,
             |objects| {

@@ -54,22 +54,22 @@ impl Command {
     }
 
     /// Returns the program and its arguments.
-    pub fn words(&self) -> Vec<String> {
-        let mut words: Vec<String> = self.title().split(' ').map(str::to_owned).collect();
+    pub fn argv(&self) -> Vec<String> {
+        let mut argv: Vec<String> = self.title().split(' ').map(str::to_owned).collect();
         if let Self::Materialize { period, views } = self {
-            words.extend(match period {
+            argv.extend(match period {
                 Period::Incremental { until } => vec![timestamp(until)],
                 Period::Between { from, to } => vec![timestamp(from), timestamp(to)],
             });
-            words.extend(views.iter().map(|view| format!("--views={view}")));
+            argv.extend(views.iter().map(|view| format!("--views={view}")));
         }
-        words
+        argv
     }
 
     /// Returns the command for a POSIX shell.
     pub fn shell(&self) -> String {
-        let words = self.words();
-        let quoted: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+        let argv = self.argv();
+        let quoted: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
         quoted.join(" ")
     }
 }

@@ -59,10 +59,9 @@ pub use keda::{
 pub use network_policy::{NetworkPolicy, NetworkPolicyIngress, PolicyEndpoint};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
-pub use openshift::{InsecureTraffic, Openshift, Route, RouteTermination};
+pub use openshift::{InsecureEdgeTerminationPolicy, Openshift, Route, RouteTermination};
 pub use persistence::{
-    AccessMode, DatabaseStore, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate,
-    Reference, StoreType,
+    AccessMode, DatabaseStore, LocalObjectReference, Persistence, PvcConfig, PvcCreate, StoreType,
 };
 pub use project::{
     FeastApply, FeastApplyJob, FeastProjectDir, Git, GitSsh, GitSshKeyNames, Init, Packaged,
@@ -88,7 +87,10 @@ pub use tracking::{
     LineageServer, LineageStoreType, Mlflow, MlflowDatasetSync, Openlineage, OpenlineageConsumer,
     Transport,
 };
-pub use volumes::{EphemeralClaim, EphemeralClaimMetadata, EphemeralVolume, Volume};
+pub use volumes::{
+    EphemeralVolumeSource, PersistentVolumeClaimTemplate, PersistentVolumeClaimTemplateMetadata,
+    Volume,
+};
 
 /// A [Feast](https://docs.feast.dev) feature store on Kubernetes: a Deployment that runs the online, offline and
 /// registry servers, with its Services, PersistentVolumeClaims, configuration and autoscaler. The provider creates and
@@ -135,7 +137,7 @@ pub struct FeatureStore {
     #[schemars(regex(pattern = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
     pub feast_project: String,
 
-    /// Description of the project, which the web interface of Feast shows (`project_description` of
+    /// Description of the project, which the web UI of Feast shows (`project_description` of
     /// `feature_store.yaml`). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_description: Option<String>,
@@ -296,7 +298,7 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registry: Option<Registry>,
 
-    /// Server for the web interface of Feast (`feast ui`). Default: none.
+    /// Server for the web UI of Feast (`feast ui`). Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ui: Option<Server>,
 
@@ -320,7 +322,7 @@ pub struct Services {
 
     /// Whether the servers also accept connections over IPv6, for clusters in which pods have IPv6 addresses only, or
     /// of both families. The nodes must support IPv6. The offline server, the gRPC server of the registry, and with
-    /// Feast 0.67 or later all servers except the online server, accept them with `false` too. The web interface and
+    /// Feast 0.67 or later all servers except the online server, accept them with `false` too. The web UI and
     /// the lineage server require Feast 0.67: earlier versions would accept only IPv6. Default: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = false))]
@@ -432,7 +434,7 @@ pub struct Services {
     /// Secrets in the namespace of the feature store with which every pod pulls images. Default: those of the
     /// ServiceAccount.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub image_pull_secrets: Option<Vec<Reference>>,
+    pub image_pull_secrets: Option<Vec<LocalObjectReference>>,
 }
 
 /// Time limits of the operations, from `1s` to `24h`: numbers with the units `ms`, `s`, `m` and `h`, such as `90s` or

@@ -11,8 +11,8 @@ mod metadata;
 use serde_json::{Map, Value as Json, json};
 
 use super::names;
-use super::not_yaml::NotYaml;
-use super::spec::{ApplyBy, Defaults, Store};
+use super::spec::{Defaults, FeastApplyMode, Store};
+use super::yaml_syntax_error::YamlSyntaxError;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::ManagedFields;
 
@@ -33,7 +33,7 @@ pub struct CustomResource {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CustomResourceError {
     #[error("the text is not valid YAML: {0}")]
-    Syntax(NotYaml),
+    Syntax(YamlSyntaxError),
     #[error("the text has no FeatureStore (`kind: FeatureStore` with `apiVersion: feast.dev/v1`)")]
     None,
     #[error(
@@ -44,14 +44,14 @@ pub enum CustomResourceError {
         "`apiVersion: {0}` is not supported. Supported values: feast.dev/v1, feast.dev/v1alpha1"
     )]
     Version(String),
-    #[error("`{place}` {problem}")]
-    Field { place: String, problem: String },
+    #[error("`{field}` {problem}")]
+    Field { field: String, problem: String },
 }
 
 impl CustomResourceError {
-    fn field(place: &str, problem: impl Into<String>) -> Self {
+    fn field(field: &str, problem: impl Into<String>) -> Self {
         Self::Field {
-            place: place.to_owned(),
+            field: field.to_owned(),
             problem: problem.into(),
         }
     }
@@ -176,7 +176,7 @@ pub fn convert(
             "is required",
         ));
     }
-    foreign(&spec)?;
+    reject_terraform_only_fields(&spec)?;
     let is_scaled_itself = is_scaled_itself(resource, targets);
     if is_scaled_itself {
         leave_to_autoscaler(resource, &mut spec, &mut notes);
@@ -185,17 +185,17 @@ pub fn convert(
         let mut targets = targets.iter();
         let scaled_elsewhere =
             targets.any(|target| target.is_of(resource, "Deployment", &deployment));
-        scaling(&mut spec, scaled_elsewhere, &mut notes)?;
+        set_replicas(&mut spec, scaled_elsewhere, &mut notes)?;
     }
-    authorization(&mut spec, &mut notes);
-    tracking(&mut spec, &mut notes);
+    set_authz(&mut spec, &mut notes);
+    set_tracking_auth(&mut spec, &mut notes);
     metadata.write(&mut spec);
     if is_scaled_itself {
-        strategy(&mut spec, &mut notes)?;
+        set_strategy(&mut spec, &mut notes)?;
     }
-    apply(&mut spec, &mut notes)?;
-    token(&mut spec, &mut notes)?;
-    group(&mut spec, &mut notes)?;
+    set_feast_apply(&mut spec, &mut notes)?;
+    set_token_automount(&mut spec, &mut notes)?;
+    set_security_context(&mut spec, &mut notes)?;
     Ok(CustomResource {
         configuration: Json::Object(spec),
         notes,
@@ -203,7 +203,7 @@ pub fn convert(
 }
 
 /// Rejects fields that only the configuration has.
-fn foreign(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
+fn reject_terraform_only_fields(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
     let found = TERRAFORM_FIELDS.iter().find(|(place, _)| {
         let mut steps = place.split('.');
         let first = steps.next().and_then(|step| spec.get(step));
@@ -250,33 +250,33 @@ fn leave_to_autoscaler(resource: &Json, spec: &mut Map<String, Json>, notes: &mu
 /// Removes and returns `spec.replicas`, and `spec.services.scaling.replicas`, which the first version of the operator
 /// with scaling had.
 fn take_replicas(spec: &mut Map<String, Json>) -> (Option<Json>, Option<Json>) {
-    let today = spec.remove("replicas");
-    let first = spec.get_mut("services").and_then(|services| {
+    let replicas = spec.remove("replicas");
+    let legacy_replicas = spec.get_mut("services").and_then(|services| {
         let scaling = services.get_mut("scaling")?.as_object_mut()?;
         scaling.remove("replicas")
     });
-    (today, first)
+    (replicas, legacy_replicas)
 }
 
 /// Moves the number of pods. `spec.replicas` is 1 by default, and the operator enforces it.
-fn scaling(
+fn set_replicas(
     spec: &mut Map<String, Json>,
     scaled_elsewhere: bool,
     notes: &mut Vec<String>,
 ) -> Result<(), CustomResourceError> {
-    let (today, first) = take_replicas(spec);
-    let today = number("spec.replicas", today)?;
-    let first = number("spec.services.scaling.replicas", first)?;
-    if let (Some(today), Some(first)) = (today, first)
-        && today != first
+    let (replicas, legacy_replicas) = take_replicas(spec);
+    let replicas = number("spec.replicas", replicas)?;
+    let legacy_replicas = number("spec.services.scaling.replicas", legacy_replicas)?;
+    if let (Some(replicas), Some(legacy_replicas)) = (replicas, legacy_replicas)
+        && replicas != legacy_replicas
     {
         return Err(CustomResourceError::field(
             "spec.services.scaling.replicas",
-            format!("is {first}, but `spec.replicas` is {today}. Remove one of them"),
+            format!("is {legacy_replicas}, but `spec.replicas` is {replicas}. Remove one of them"),
         ));
     }
-    let written = today.or(first);
-    let replicas = written.unwrap_or(1);
+    let configured = replicas.or(legacy_replicas);
+    let replicas = configured.unwrap_or(1);
     if scaled_elsewhere && replicas == 1 {
         notes.push(
             "Another object of the manifest scales the Deployment, so `replicas` is not set, and the provider does not \
@@ -290,10 +290,10 @@ fn scaling(
         .and_then(|services| services.pointer("/scaling/autoscaling"))
         .is_some_and(|autoscaling| !autoscaling.is_null());
     // The API server sets the default 1 with `autoscaling` too.
-    if autoscaled && replicas == 1 && first.is_none() {
+    if autoscaled && replicas == 1 && legacy_replicas.is_none() {
         return Ok(());
     }
-    if written.is_none() {
+    if configured.is_none() {
         notes.push(
             "The operator runs one pod without `spec.replicas`, so `replicas = 1` is set. Without it, the provider \
              does not change the live number of pods."
@@ -307,18 +307,18 @@ fn scaling(
 }
 
 /// Reads an optional whole number.
-fn number(place: &str, value: Option<Json>) -> Result<Option<i64>, CustomResourceError> {
+fn number(field: &str, value: Option<Json>) -> Result<Option<i64>, CustomResourceError> {
     match value {
         None | Some(Json::Null) => Ok(None),
         Some(value) => match value.as_i64() {
             Some(number) => Ok(Some(number)),
-            None => Err(CustomResourceError::field(place, "must be a whole number")),
+            None => Err(CustomResourceError::field(field, "must be a whole number")),
         },
     }
 }
 
 /// Without `spec.authz`, the operator uses Kubernetes RBAC.
-fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
+fn set_authz(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
     if spec.get("authz").is_none_or(Json::is_null) {
         spec.insert("authz".to_owned(), json!({"kubernetes": {}}));
         notes.push(
@@ -330,7 +330,7 @@ fn authorization(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
 }
 
 /// With MLflow, the operator sets how servers authenticate.
-fn tracking(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
+fn set_tracking_auth(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
     let mlflow = spec.get_mut("mlflow").and_then(Json::as_object_mut);
     let Some(mlflow) = mlflow.filter(|it| it.get("enabled") == Some(&json!(true))) else {
         return;
@@ -348,11 +348,11 @@ fn tracking(spec: &mut Map<String, Json>, notes: &mut Vec<String>) {
 
 /// The operator replaces several pods by a rolling update. The strategy is explicit where the provider does not know
 /// that there are several.
-fn strategy(
+fn set_strategy(
     spec: &mut Map<String, Json>,
     notes: &mut Vec<String>,
 ) -> Result<(), CustomResourceError> {
-    if understood(spec).is_some_and(|store| store.allows_several_pods()) {
+    if spec_so_far(spec).is_some_and(|store| store.allows_several_pods()) {
         let services = object(spec, "services", "spec.services")?;
         let strategy = services.entry("deploymentStrategy").or_insert(Json::Null);
         if strategy.is_null() {
@@ -368,8 +368,11 @@ fn strategy(
 }
 
 /// The operator runs `feast apply` in every pod. The setting is explicit if the provider would use a Job.
-fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
-    if understood(spec).is_some_and(|store| store.project.apply == ApplyBy::Job) {
+fn set_feast_apply(
+    spec: &mut Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
+    if spec_so_far(spec).is_some_and(|store| store.project.feast_apply == FeastApplyMode::Job) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("runFeastApplyOnInit".to_owned(), json!(true));
         notes.push(
@@ -383,8 +386,11 @@ fn apply(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Cu
 
 /// Pods of the operator always have the token of their ServiceAccount. The setting is explicit if a batch engine can
 /// use the token.
-fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
-    if understood(spec).is_some_and(|store| store.batch_engine.is_some() && !store.has_token()) {
+fn set_token_automount(
+    spec: &mut Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
+    if spec_so_far(spec).is_some_and(|store| store.batch_engine.is_some() && !store.has_token()) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("automountServiceAccountToken".to_owned(), json!(true));
         notes.push(
@@ -397,8 +403,11 @@ fn token(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Cu
 }
 
 /// The operator sets no group. The absence is explicit if the provider would set one.
-fn group(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), CustomResourceError> {
-    if understood(spec).is_some_and(|store| store.has_default_group()) {
+fn set_security_context(
+    spec: &mut Map<String, Json>,
+    notes: &mut Vec<String>,
+) -> Result<(), CustomResourceError> {
+    if spec_so_far(spec).is_some_and(|store| store.has_default_group()) {
         let services = object(spec, "services", "spec.services")?;
         services.insert("securityContext".to_owned(), json!({}));
         notes.push(
@@ -412,7 +421,7 @@ fn group(spec: &mut Map<String, Json>, notes: &mut Vec<String>) -> Result<(), Cu
 }
 
 /// Returns the specification of the configuration so far; `None` if it is invalid, which the schema reports.
-fn understood(spec: &Map<String, Json>) -> Option<Store> {
+fn spec_so_far(spec: &Map<String, Json>) -> Option<Store> {
     let config = serde_json::from_value(Json::Object(spec.clone())).ok()?;
     Some(Store::new(&config, &Defaults::default()))
 }
@@ -421,25 +430,25 @@ fn understood(spec: &Map<String, Json>) -> Option<Store> {
 fn object<'a>(
     outer: &'a mut Map<String, Json>,
     key: &str,
-    place: &str,
+    field: &str,
 ) -> Result<&'a mut Map<String, Json>, CustomResourceError> {
     let inner = outer.entry(key).or_insert(Json::Null);
     if inner.is_null() {
         *inner = json!({});
     }
-    (inner.as_object_mut()).ok_or_else(|| CustomResourceError::field(place, "must be an object"))
+    (inner.as_object_mut()).ok_or_else(|| CustomResourceError::field(field, "must be an object"))
 }
 
-/// Returns the place in the custom resource from which a place in the configuration comes.
-pub fn origin(place: &str) -> String {
-    match place {
-        "name" | "namespace" | "labels" | "annotations" => format!("metadata.{place}"),
+/// Returns the field of the custom resource from which a field of the configuration comes.
+pub fn custom_resource_field(field: &str) -> String {
+    match field {
+        "name" | "namespace" | "labels" | "annotations" => format!("metadata.{field}"),
         "protectedProject" => format!("metadata.annotations[{:?}]", metadata::PROTECTED_PROJECT),
         "services.scaling.replicas" => "spec.replicas".to_owned(),
-        _ if place.starts_with("labels[") || place.starts_with("annotations[") => {
-            format!("metadata.{place}")
+        _ if field.starts_with("labels[") || field.starts_with("annotations[") => {
+            format!("metadata.{field}")
         }
-        _ => format!("spec.{place}"),
+        _ => format!("spec.{field}"),
     }
 }
 
@@ -632,7 +641,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_keep_the_group_of_the_namespace() {
+    fn pvcs_keep_the_group_of_the_namespace() {
         let services = |context: &str| {
             let text = format!(
                 "apiVersion: feast.dev/v1\nkind: FeatureStore\nmetadata: {{name: x}}\nspec:\n  feastProject: p\n  \

@@ -19,9 +19,9 @@ pub const MANAGED_BY: &str = "feast";
 pub const OPERATOR: &str = "feast-operator";
 /// Label and annotation keys with this prefix are reserved.
 pub const RESERVED_PREFIX: &str = "feast.dev/";
-/// Pod annotation with the fingerprint of the configuration, so that pods are replaced when it changes.
+/// Pod annotation with the hash of the configuration, so that pods are replaced when it changes.
 pub const CONFIGURATION_HASH_ANNOTATION: &str = "feast.dev/configuration-hash";
-/// Pod annotation with the fingerprint of the mounted certificates, so that pods are replaced when they change.
+/// Pod annotation with the hash of the mounted certificates, so that pods are replaced when they change.
 pub const CERTIFICATES_HASH_ANNOTATION: &str = "feast.dev/certificates-hash";
 
 pub const DEFAULT_NAMESPACE: &str = "default";
@@ -31,7 +31,7 @@ pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.67.0";
 pub const FEATURE_STORE_YAML: &str = "feature_store.yaml";
 /// Key in the Secret of the feature store: the configuration file of the lineage server.
 pub const LINEAGE_YAML: &str = "lineage_feature_store.yaml";
-/// Key in the Secret of the feature store: the key of fingerprints.
+/// Key in the Secret of the feature store: the HMAC key of the hashes.
 pub const HASH_KEY: &str = "hash_key";
 /// Key in the Secret of the feature store: the configuration, for import.
 pub const CONFIGURATION_JSON: &str = "configuration.json";
@@ -104,7 +104,7 @@ pub const APPLY_CONTAINER: &str = "feast-apply";
 /// Label of the pods of the `feast apply` Job and of the CronJob: the name of the feature store. With [`NAME_LABEL`],
 /// they would be endpoints of its Services.
 pub const JOB_LABEL: &str = "feast.dev/job-of";
-/// Annotation of the Deployment: the fingerprint of the configuration that `feast apply` has applied.
+/// Annotation of the Deployment: the hash of the configuration that `feast apply` has applied.
 pub const APPLIED_ANNOTATION: &str = "feast.dev/applied";
 /// Label of a Job that runs a command of Feast on request: the command without `feast`. Such a Job belongs to no apply,
 /// so it has no [`NAME_LABEL`].
@@ -124,7 +124,7 @@ pub const FEATURE_STORE_YAML_PATH: &str = "FEAST_FS_YAML_FILE_PATH";
 pub const FEATURE_REPOSITORY: &str = "feature_repo";
 /// Default image of the CronJob, which has `kubectl`.
 pub const CRON_JOB_IMAGE: &str = "quay.io/openshift/origin-cli:4.17";
-/// Number of characters of a fingerprint in an object name.
+/// Number of characters of a hash in an object name.
 const SHORT_HASH: usize = 8;
 
 /// Node labels that define the domains for spreading pods.
@@ -166,13 +166,13 @@ pub const METRICS_PATH: &str = "/metrics";
 
 /// A part of the feature store with persistence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Service {
+pub enum FeastService {
     Online,
     Offline,
     Registry,
 }
 
-impl Service {
+impl FeastService {
     /// Returns the value of the service type label, and the suffix of object names.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -183,7 +183,7 @@ impl Service {
     }
 
     /// Returns the name for use in messages.
-    pub fn words(self) -> &'static str {
+    pub fn display_name(self) -> &'static str {
         match self {
             Self::Online => "online store",
             Self::Offline => "offline store",
@@ -191,7 +191,7 @@ impl Service {
         }
     }
 
-    /// Returns the default storage request of a claim.
+    /// Returns the default storage request of a PVC.
     pub fn default_storage(self) -> &'static str {
         match self {
             Self::Offline => "20Gi",
@@ -252,12 +252,12 @@ impl ServerKind {
     }
 
     /// Returns the name for use in messages.
-    pub fn words(self) -> &'static str {
+    pub fn display_name(self) -> &'static str {
         match self {
             Self::Registry => "registry server",
             Self::Offline => "offline server",
             Self::Online => "online server",
-            Self::Ui => "web interface",
+            Self::Ui => "web UI",
             Self::Lineage => "lineage server",
         }
     }
@@ -432,13 +432,13 @@ pub fn own_volumes(store: &str) -> Vec<String> {
     ]
     .map(str::to_owned);
     let certificates = ServerKind::ALL.map(ServerKind::tls_volume);
-    let claims =
-        [Service::Online, Service::Offline, Service::Registry].map(|service| claim(store, service));
-    fixed
-        .into_iter()
-        .chain(certificates)
-        .chain(claims)
-        .collect()
+    let pvcs = [
+        FeastService::Online,
+        FeastService::Offline,
+        FeastService::Registry,
+    ]
+    .map(|service| pvc(store, service));
+    fixed.into_iter().chain(certificates).chain(pvcs).collect()
 }
 
 /// Returns the name of the NetworkPolicy of the servers' pods. Every policy has a suffix, so that those of another
@@ -462,18 +462,18 @@ pub fn cron_job_container(index: usize) -> String {
     format!("feast-{index}")
 }
 
-/// Returns the name of the `feast apply` Job without the fingerprint. The name of the feature store is truncated if it
+/// Returns the name of the `feast apply` Job without the hash. The name of the feature store is truncated if it
 /// is too long.
-pub fn apply_job(store: &str) -> String {
+pub fn feast_apply_job_prefix(store: &str) -> String {
     let room = DNS_LABEL_LENGTH - "feast--apply-".len() - SHORT_HASH;
     let store: String = store.chars().take(room).collect();
     format!("feast-{}-apply", store.trim_end_matches('-'))
 }
 
-/// Returns the name of the `feast apply` Job for a configuration with this fingerprint.
-pub fn apply_job_of(store: &str, hash: &str) -> String {
+/// Returns the name of the `feast apply` Job for a configuration with this hash.
+pub fn feast_apply_job(store: &str, hash: &str) -> String {
     let hash: String = hash.chars().take(SHORT_HASH).collect();
-    format!("{}-{hash}", apply_job(store))
+    format!("{}-{hash}", feast_apply_job_prefix(store))
 }
 
 /// Returns the name of a Job that runs a command on request. `id` makes it unique. The name of the feature store is
@@ -508,7 +508,7 @@ pub fn host(store: &str, namespace: &str, endpoint: Endpoint) -> String {
     format!("{}.{namespace}.svc.cluster.local", service(store, endpoint))
 }
 
-/// Returns the name of the claim that is created for a service, and of the volume for whichever claim the service uses.
-pub fn claim(store: &str, service: Service) -> String {
+/// Returns the name of the PVC that is created for a service, and of the volume for whichever PVC the service uses.
+pub fn pvc(store: &str, service: FeastService) -> String {
     format!("feast-{store}-{}", service.as_str())
 }

@@ -69,7 +69,7 @@ pub enum Ownership {
 
 /// An event in the life of a feature store that depends on its ownership or changes it.
 #[derive(Debug, Clone, Copy)]
-pub enum Event<'a> {
+pub enum OwnershipEvent<'a> {
     /// A create is about to write its first object.
     CreateStarts {
         /// The random id of this create.
@@ -146,9 +146,9 @@ impl Ownership {
     /// # Errors
     ///
     /// The operation must leave the feature store alone.
-    pub fn after(&self, event: Event<'_>) -> Result<Self, Occupied> {
+    pub fn after(&self, event: OwnershipEvent<'_>) -> Result<Self, Occupied> {
         match event {
-            Event::CreateStarts {
+            OwnershipEvent::CreateStarts {
                 owner_id,
                 is_same_configuration,
                 now,
@@ -160,22 +160,24 @@ impl Ownership {
                     deadline: Some(deadline(now, timeout)),
                 })
             }
-            Event::CreateSucceeds => Ok(match self.owner_id().map(str::to_owned) {
+            OwnershipEvent::CreateSucceeds => Ok(match self.owner_id().map(str::to_owned) {
                 Some(owner_id) => Self::Complete { owner_id },
                 None => self.clone(),
             }),
-            Event::CreateFails => Ok(match self.owner_id().map(str::to_owned) {
+            OwnershipEvent::CreateFails => Ok(match self.owner_id().map(str::to_owned) {
                 Some(owner_id) => Self::Failed { owner_id },
                 None => self.clone(),
             }),
-            Event::CreateIsUndone { now } => Ok(match self.owner_id().map(str::to_owned) {
-                Some(owner_id) => Self::Creating {
-                    owner_id,
-                    deadline: Some(now.saturating_add(UNDO_SECONDS)),
-                },
-                None => self.clone(),
-            }),
-            Event::UpdateStarts { owner_id, new_id } => match (self, owner_id) {
+            OwnershipEvent::CreateIsUndone { now } => {
+                Ok(match self.owner_id().map(str::to_owned) {
+                    Some(owner_id) => Self::Creating {
+                        owner_id,
+                        deadline: Some(now.saturating_add(UNDO_SECONDS)),
+                    },
+                    None => self.clone(),
+                })
+            }
+            OwnershipEvent::UpdateStarts { owner_id, new_id } => match (self, owner_id) {
                 (Self::Complete { owner_id: owner }, Some(ours)) if owner != ours => {
                     Err(Occupied::AnotherOwner)
                 }
@@ -184,7 +186,7 @@ impl Ownership {
                     owner_id: owner_id.unwrap_or(new_id).to_owned(),
                 }),
             },
-            Event::DestroyStarts { owner_id } => match (self.owner_id(), owner_id) {
+            OwnershipEvent::DestroyStarts { owner_id } => match (self.owner_id(), owner_id) {
                 (Some(owner), Some(ours)) if owner != ours => Err(Occupied::AnotherOwner),
                 _ => Ok(Self::Absent),
             },
@@ -304,21 +306,21 @@ mod tests {
         let complete = |owner_id| Ownership::Complete {
             owner_id: id(owner_id),
         };
-        let create = |is_same_configuration, now| Event::CreateStarts {
+        let create = |is_same_configuration, now| OwnershipEvent::CreateStarts {
             owner_id: "new",
             is_same_configuration,
             now,
             timeout: Duration::from_secs(90),
         };
-        let update = Event::UpdateStarts {
+        let update = OwnershipEvent::UpdateStarts {
             owner_id: Some("a"),
             new_id: "new",
         };
-        let first_update = Event::UpdateStarts {
+        let first_update = OwnershipEvent::UpdateStarts {
             owner_id: None,
             new_id: "new",
         };
-        let destroy = |owner_id| Event::DestroyStarts { owner_id };
+        let destroy = |owner_id| OwnershipEvent::DestroyStarts { owner_id };
         let created = |now: i64| Ok(creating("new", now + 90 + MARGIN));
         let different = |minutes| Err(Occupied::DifferentConfig { minutes });
         let undated = Ownership::Creating {
@@ -331,7 +333,7 @@ mod tests {
             (Ownership::Absent, destroy(Some("a")), Ok(Ownership::Absent)),
             (
                 Ownership::Absent,
-                Event::CreateSucceeds,
+                OwnershipEvent::CreateSucceeds,
                 Ok(Ownership::Absent),
             ),
             (Ownership::Unrecorded, create(true, 1000), created(1000)),
@@ -345,7 +347,7 @@ mod tests {
             ),
             (
                 Ownership::Unrecorded,
-                Event::CreateFails,
+                OwnershipEvent::CreateFails,
                 Ok(Ownership::Unrecorded),
             ),
             (terminating(Some("b")), create(false, 1000), created(1000)),
@@ -368,18 +370,22 @@ mod tests {
             (creating("b", 2000), update, Ok(complete("a"))),
             (
                 creating("b", 2000),
-                Event::CreateSucceeds,
+                OwnershipEvent::CreateSucceeds,
                 Ok(complete("b")),
             ),
-            (creating("b", 2000), Event::CreateFails, Ok(failed("b"))),
             (
                 creating("b", 2000),
-                Event::CreateIsUndone { now: 1000 },
+                OwnershipEvent::CreateFails,
+                Ok(failed("b")),
+            ),
+            (
+                creating("b", 2000),
+                OwnershipEvent::CreateIsUndone { now: 1000 },
                 Ok(creating("b", 1000 + UNDO_SECONDS)),
             ),
             (
                 Ownership::Absent,
-                Event::CreateIsUndone { now: 1000 },
+                OwnershipEvent::CreateIsUndone { now: 1000 },
                 Ok(Ownership::Absent),
             ),
             (

@@ -1,18 +1,20 @@
 //! Renders the Kubernetes objects of a [`Store`]. It cannot fail.
 //!
-//! There is one file for each kind. Each builds types of `k8s-openapi` with only the fields that this provider owns, as
-//! server-side apply requires.
+//! There is a file for each kind of object, and files for the parts of pods. Built-in kinds are types of `k8s-openapi`;
+//! ScaledObject, Route and ServiceMonitor are JSON. Each has only the fields that this provider owns, as server-side
+//! apply requires.
 
-mod apply_job;
 mod autoscaler;
-mod claims;
 mod command_job;
 mod config_map;
 mod containers;
 mod cron_job;
 mod databases;
 mod deployment;
+#[cfg(test)]
+mod diff_properties;
 mod disruption_budget;
+mod feast_apply_job;
 mod feature_store_yaml;
 mod initialization;
 mod keda;
@@ -20,6 +22,7 @@ mod lineage;
 mod metadata;
 mod network_policy;
 mod pods;
+mod pvcs;
 mod rbac;
 mod references;
 mod repository;
@@ -41,19 +44,19 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::objects::Objects;
-use super::rendered::{DeploymentContent, Rendered};
+use super::rendered::{Rendered, WorkloadInputs};
 use super::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
 /// Returns every object of the feature store, with placeholders for the content of Secrets.
 pub fn render(store: &Store) -> Objects<Rendered> {
     let document = feature_store_yaml::servers(store);
-    let servers = DeploymentContent {
+    let servers = WorkloadInputs {
         deployment: super::names::main(&store.name),
         file: super::names::FEATURE_STORE_YAML,
         databases: databases::of_servers(store, &document),
         document,
-        mounted: [tls::files(store), ssh::files(store)].concat(),
+        mounted_files: [tls::files(store), ssh::files(store)].concat(),
     };
     let lineage = lineage::content(store);
     let workloads = [&servers].into_iter().chain(&lineage);
@@ -64,7 +67,7 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     ]);
     manifests.extend(service_account::render(store));
     manifests.extend(rbac::render(store));
-    manifests.extend(claims::render(store));
+    manifests.extend(pvcs::render(store));
     manifests.extend(config_map::service_ca(store));
     manifests.extend(services::render(store));
     manifests.extend(routes::render(store));
@@ -81,7 +84,7 @@ pub fn render(store: &Store) -> Objects<Rendered> {
         phase: Rendered {
             servers,
             lineage,
-            apply: apply_job::render(store),
+            feast_apply_job: feast_apply_job::render(store),
         },
     }
 }

@@ -12,28 +12,28 @@ use super::objects::Objects;
 use super::secrets::source::{Mounted, Source};
 use crate::schema::Path;
 
-pub use yaml::YamlError;
+pub use yaml::YamlWriteError;
 
 /// The phase of objects that are rendered from the configuration alone. The Secret of the feature store has
 /// placeholders for the content of the user's Secrets, so the objects can be shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
-    pub(super) servers: DeploymentContent,
-    pub(super) lineage: Option<DeploymentContent>,
-    /// The `feast apply` Job, without the fingerprint in its name.
-    pub(super) apply: Option<Json>,
+    pub(super) servers: WorkloadInputs,
+    pub(super) lineage: Option<WorkloadInputs>,
+    /// The `feast apply` Job, without the hash in its name.
+    pub(super) feast_apply_job: Option<Json>,
 }
 
 /// The content of the user's Secrets and ConfigMaps that the pods of a Deployment need.
 #[derive(Debug, Clone, PartialEq)]
-pub struct DeploymentContent {
+pub struct WorkloadInputs {
     /// The name of the Deployment.
     pub(super) deployment: String,
     /// The key of its `feature_store.yaml` in the Secret of the feature store.
     pub(super) file: &'static str,
     pub(super) document: FeatureStoreYaml,
     /// The user's certificates and keys that the pods mount.
-    pub(super) mounted: Vec<Mounted>,
+    pub(super) mounted_files: Vec<Mounted>,
     /// The stores that must not be files because several pods use them, with the problem to report.
     pub(super) databases: Vec<(Placeholder, SecretProblem)>,
 }
@@ -42,7 +42,7 @@ impl Objects<Rendered> {
     /// Returns the Secrets and ConfigMaps to read.
     pub fn sources(&self) -> BTreeSet<Source> {
         let placeholders = self.placeholders().map(|placeholder| &placeholder.source);
-        let mounted = self.mounted().map(|it| &it.source);
+        let mounted = self.mounted_files().map(|it| &it.source);
         placeholders.chain(mounted).cloned().collect()
     }
 
@@ -51,11 +51,11 @@ impl Objects<Rendered> {
         self.workloads().flat_map(|it| it.document.placeholders())
     }
 
-    fn mounted(&self) -> impl Iterator<Item = &Mounted> {
-        self.workloads().flat_map(|it| &it.mounted)
+    fn mounted_files(&self) -> impl Iterator<Item = &Mounted> {
+        self.workloads().flat_map(|it| &it.mounted_files)
     }
 
-    pub(super) fn workloads(&self) -> impl Iterator<Item = &DeploymentContent> {
+    pub(super) fn workloads(&self) -> impl Iterator<Item = &WorkloadInputs> {
         [&self.phase.servers].into_iter().chain(&self.phase.lineage)
     }
 
@@ -64,16 +64,16 @@ impl Objects<Rendered> {
         let placeholders = self
             .placeholders()
             .map(|placeholder| (&placeholder.source, placeholder.path()));
-        let mounted = self.mounted().map(|it| (&it.source, it.path.clone()));
+        let mounted = self.mounted_files().map(|it| (&it.source, it.path.clone()));
         placeholders
             .chain(mounted)
             .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
             .map(|(_, path)| path)
     }
 
-    /// Returns the `feast apply` Job, if there is one. Its name gets a fingerprint when Secrets are resolved.
-    pub fn apply_job(&self) -> Option<&Json> {
-        self.phase.apply.as_ref()
+    /// Returns the `feast apply` Job, if there is one. Its name gets a hash when Secrets are resolved.
+    pub fn feast_apply_job(&self) -> Option<&Json> {
+        self.phase.feast_apply_job.as_ref()
     }
 }
 

@@ -11,9 +11,6 @@
 
 mod accessors;
 mod authz;
-pub mod changes;
-mod claims;
-mod containers;
 mod cron_job;
 mod disruption;
 mod extra_yaml;
@@ -26,12 +23,15 @@ mod packages;
 mod persistence;
 mod pods;
 mod project;
+pub mod pvc_changes;
+mod pvcs;
 mod registry;
 mod resources;
 mod routes;
 mod scaling;
 mod scheduling;
 mod security;
+mod servers;
 mod service_monitor;
 mod services;
 mod serving;

@@ -30,7 +30,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::config::{self, FeatureStore};
-use super::names::{self, Endpoint, ServerKind, Service};
+use super::names::{self, Endpoint, FeastService, ServerKind};
 use crate::kubernetes::go_duration::parse_nanoseconds;
 
 pub use authorization::{Authorization, CaCert, Oidc};
@@ -41,20 +41,20 @@ pub use endpoints::endpoints;
 pub use engine::{BatchEngine, Driver};
 pub use lineage::LineageServer;
 pub use location::Location;
-pub use network_policy::{Ingress, NetworkPolicy};
+pub use network_policy::{IngressRule, NetworkPolicy};
 pub use pods::Pods;
 pub(super) use pods::kubernetes_volume;
-pub use project::{ApplyBy, Git, Project, ProjectSource, Ssh};
-pub use registry::{
-    Authority, LocalRegistry, Registry, RegistryOptions, RemoteRegistry, RemoteStore,
+pub use project::{FeastApplyMode, Git, Project, ProjectSource, Ssh};
+pub use registry::{LocalRegistry, Registry, RegistryOptions, RemoteRegistry, RemoteStore};
+pub use scaling::{
+    Autoscaler, DisruptionBudget, DisruptionLimit, Replicas, RollingUpdate, Strategy,
 };
-pub use scaling::{Autoscaler, DisruptionBudget, Evictable, Replicas, RollingUpdate, Strategy};
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use service::kubernetes_service;
 pub use settings::{ClientSettings, Settings};
 pub(super) use storage::join;
 pub use storage::{
-    Claim, ClaimSource, Database, OfflineStorage, OnlineStorage, RegistryFile, RegistryStorage,
+    Database, OfflineStorage, OnlineStorage, Pvc, PvcSource, RegistryFile, RegistryStorage,
     SqliteOptions,
 };
 pub use stores::{Offline, Online};
@@ -193,7 +193,7 @@ impl Store {
             automount_service_account_token: _,
             image_pull_secrets: _,
         } = services;
-        let apply = project::written(feast_apply, run_feast_apply_on_init);
+        let apply = project::configured_apply(feast_apply, run_feast_apply_on_init);
         let project = Project::new(
             feast_project,
             feast_project_dir.as_ref(),
@@ -261,7 +261,7 @@ impl Store {
             drift_policy: drift_policy.unwrap_or_default(),
             project,
         };
-        store.project.apply = apply.unwrap_or_else(|| store.default_apply());
+        store.project.feast_apply = apply.unwrap_or_else(|| store.default_apply());
         store.termination = termination(store.allows_several_pods());
         if store.serving_certificates {
             store.issue_certificates();
@@ -309,7 +309,7 @@ impl Store {
 
     /// Returns the path of a server's certificate for its clients, if it has one.
     pub fn certificate(&self, kind: ServerKind) -> Option<String> {
-        Some(kind.tls_file(self.tls(kind)?.client_key()))
+        Some(kind.tls_file(self.tls(kind)?.ca_cert_key()))
     }
 
     /// Returns the offline server, if there is one.
@@ -325,51 +325,51 @@ impl Store {
         }
     }
 
-    /// Returns the claims that the pods mount, in the order of the Feast operator.
-    pub fn claims(&self) -> Vec<(Service, &Claim)> {
+    /// Returns the PVCs that the pods mount, in the order of the Feast operator.
+    pub fn pvcs(&self) -> Vec<(FeastService, &Pvc)> {
         let registry = match &self.registry {
-            Registry::Local(local) => local.storage.claim(),
+            Registry::Local(local) => local.storage.pvc(),
             Registry::Remote(_) => None,
         };
-        let offline = self.offline.as_ref().and_then(|o| o.storage.claim());
+        let offline = self.offline.as_ref().and_then(|o| o.storage.pvc());
         [
-            (Service::Registry, registry),
-            (Service::Offline, offline),
-            (Service::Online, self.online.storage.claim()),
+            (FeastService::Registry, registry),
+            (FeastService::Offline, offline),
+            (FeastService::Online, self.online.storage.pvc()),
         ]
         .into_iter()
-        .filter_map(|(service, claim)| claim.map(|claim| (service, claim)))
+        .filter_map(|(service, pvc)| pvc.map(|pvc| (service, pvc)))
         .collect()
     }
 
-    /// Returns the names of the claims that the provider creates.
-    pub fn created_claims(&self) -> BTreeSet<String> {
-        let made = |claim: &Claim| matches!(claim.source, ClaimSource::Created { .. });
-        self.claims()
+    /// Returns the names of the PVCs that the provider creates.
+    pub fn created_pvcs(&self) -> BTreeSet<String> {
+        let made = |pvc: &Pvc| matches!(pvc.source, PvcSource::Created { .. });
+        self.pvcs()
             .into_iter()
-            .filter(|(_, claim)| made(claim))
-            .map(|(service, _)| names::claim(&self.name, service))
+            .filter(|(_, pvc)| made(pvc))
+            .map(|(service, _)| names::pvc(&self.name, service))
             .collect()
     }
 
-    /// Returns the names of the existing claims that it uses.
-    pub fn referenced_claims(&self) -> BTreeSet<String> {
-        self.claims()
+    /// Returns the names of the existing PVCs that it uses.
+    pub fn referenced_pvcs(&self) -> BTreeSet<String> {
+        self.pvcs()
             .into_iter()
-            .filter_map(|(_, claim)| match &claim.source {
-                ClaimSource::Existing(name) => Some(name.clone()),
-                ClaimSource::Created { .. } => None,
+            .filter_map(|(_, pvc)| match &pvc.source {
+                PvcSource::Existing(name) => Some(name.clone()),
+                PvcSource::Created { .. } => None,
             })
             .collect()
     }
 
-    /// Returns the directory of the feature repository: on the claim of the offline store, or in the data directory of
-    /// the pod.
+    /// Returns the directory that contains the project directory: the mount path of the offline store's PVC, or the data
+    /// directory of the pod.
     pub fn base_directory(&self) -> &str {
         self.offline
             .as_ref()
-            .and_then(|offline| offline.storage.claim())
-            .map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path)
+            .and_then(|offline| offline.storage.pvc())
+            .map_or(names::DATA_DIRECTORY, |pvc| &pvc.mount_path)
     }
 
     /// Returns whether the pods have the token of their ServiceAccount: as configured, or else if they need it.

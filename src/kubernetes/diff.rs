@@ -1,6 +1,7 @@
 //! The difference between a manifest and a live object.
 //!
-//! Everything that compares the two is a view of one walk over both:
+//! [`project`], [`changes`] and [`is_applied`] are views of one walk over both. [`foreign::foreign`] and
+//! [`dropped::dropped`] start from `metadata.managedFields`.
 //!
 //! - [`project`] is the live object, reduced to the fields of the manifest. An untouched object projects to exactly the
 //!   manifest.

@@ -180,39 +180,34 @@ impl FieldSet {
 
     /// Returns the fields that the manifest does not have, with the fields below each of them. A missing field is one
     /// entry unless `descends` returns true for it; then the fields below it are entries of their own.
-    pub fn beyond(
+    pub fn not_in_manifest(
         &self,
         manifest: &Json,
         descends: impl Fn(&FieldStep, &Self) -> bool,
     ) -> Vec<(FieldPath, &Self)> {
-        let mut beyond = Vec::new();
-        self.collect_beyond(
-            &FieldPath::default(),
-            Some(manifest),
-            &descends,
-            &mut beyond,
-        );
-        beyond
+        let mut found = Vec::new();
+        self.collect_not_in_manifest(&FieldPath::default(), Some(manifest), &descends, &mut found);
+        found
     }
 
-    /// Returns true for an object or map with fields in the set, so that [`FieldSet::beyond`] returns list elements as
-    /// a whole and everything else leaf by leaf.
+    /// Returns true for an object or map with fields in the set, so that [`FieldSet::not_in_manifest`] returns
+    /// list elements as a whole and everything else leaf by leaf.
     pub fn is_object(step: &FieldStep, fields: &Self) -> bool {
         matches!(step, FieldStep::Name(_)) && !fields.is_empty()
     }
 
-    fn collect_beyond<'a>(
+    fn collect_not_in_manifest<'a>(
         &'a self,
         path: &FieldPath,
         manifest: Option<&Json>,
         descends: &impl Fn(&FieldStep, &Self) -> bool,
-        beyond: &mut Vec<(FieldPath, &'a Self)>,
+        found: &mut Vec<(FieldPath, &'a Self)>,
     ) {
         for (step, inner) in &self.children {
             let path = path.with(step.clone());
             match manifest.and_then(|manifest| step.get(manifest)) {
-                None if !descends(step, inner) => beyond.push((path, inner)),
-                manifest => inner.collect_beyond(&path, manifest, descends, beyond),
+                None if !descends(step, inner) => found.push((path, inner)),
+                manifest => inner.collect_not_in_manifest(&path, manifest, descends, found),
             }
         }
     }

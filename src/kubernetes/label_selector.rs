@@ -66,7 +66,13 @@ fn parse(text: &str) -> Result<(&str, Vec<&str>), String> {
     }
     for operator in ["!=", "==", "=", ">", "<"] {
         if let Some((key, value)) = text.split_once(operator) {
-            return Ok((key.trim(), vec![value.trim()]));
+            let value = value.trim();
+            if matches!(operator, ">" | "<") && value.parse::<i64>().is_err() {
+                return Err(format!(
+                    "{value:?} is not a whole number, which the operators > and < need"
+                ));
+            }
+            return Ok((key.trim(), vec![value]));
         }
     }
     Ok((text, Vec::new()))
@@ -102,6 +108,9 @@ mod tests {
             ("team in (a", "\"team in (a\" has no closing parenthesis"),
             ("team within (a)", "\"team within (a)\" must have the form"),
             ("=ml", "\"\" is not a valid label key"),
+            ("level>abc", "\"abc\" is not a whole number"),
+            ("level<", "\"\" is not a whole number"),
+            ("level>1.5", "\"1.5\" is not a whole number"),
         ] {
             let found = problem(selector).unwrap_or_default();
             assert!(found.starts_with(expected), "{selector}: {found}");

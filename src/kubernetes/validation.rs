@@ -7,20 +7,20 @@
 //! Must not know: which attribute of the feature store holds the value.
 
 pub mod autoscaling;
-pub mod container;
 pub mod cron;
 pub mod environment;
 pub mod field_ref;
 pub mod file_mode;
 pub mod file_path;
-pub mod job;
 pub mod metadata;
 pub mod network_policy;
-pub mod pod;
+pub mod persistent_volume_claim;
 pub mod pod_annotations;
+pub mod pod_failure_policy;
 pub mod projected_volume;
 pub mod resources;
 pub mod scheduling;
+pub mod security_context;
 pub mod selector;
 pub mod service;
 pub mod strategy;
@@ -28,7 +28,6 @@ pub mod strategy;
 pub mod testing;
 pub mod time_zone;
 pub mod volume;
-pub mod volume_claim;
 pub mod volume_mount;
 pub mod windows;
 
@@ -127,7 +126,7 @@ pub fn required(path: Path, value: &str) -> Option<Violation> {
 }
 
 /// Returns a violation unless a number of seconds is in a range.
-pub fn in_range(path: Path, seconds: i64, min: i64, max: i64) -> Option<Violation> {
+pub fn seconds_in_range(path: Path, seconds: i64, min: i64, max: i64) -> Option<Violation> {
     (!(min..=max).contains(&seconds)).then(|| {
         Violation::at(
             path,

@@ -23,7 +23,6 @@ use crate::cluster::report::Reporter;
 use crate::feast::rules::timeout_problem;
 use crate::kubernetes::go_duration::parse_nanoseconds;
 use crate::provider::provider_data::ProviderData;
-use crate::provider::resources::feature_store::parse::mismatch;
 use crate::provider::settings::Settings;
 use crate::provider::{diagnostics, lowered};
 use crate::schema::provider::{
@@ -49,7 +48,7 @@ pub trait Operation: Send + Sync + 'static {
     fn target(config: &Self::Config) -> Target<'_>;
 
     /// Returns what is wrong in a configuration beyond its schema. Any part can be unknown.
-    fn problems(_config: &Value) -> Diagnostics {
+    fn validate_config(_config: &Value) -> Diagnostics {
         Vec::new()
     }
 
@@ -96,9 +95,9 @@ impl<O: Operation> FeastAction<O> {
         progress: &dyn EventSink<String>,
     ) -> Result<(), Diagnostics> {
         let started = Instant::now();
-        let problems = problems::<O>(&self.schema.block, config);
-        if !problems.is_empty() {
-            return Err(problems);
+        let errors = validate::<O>(&self.schema.block, config);
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let decoded = decode(&self.schema.block, config);
         if !decoded.unknown.is_empty() {
@@ -107,7 +106,8 @@ impl<O: Operation> FeastAction<O> {
                 &decoded.unknown,
             )]);
         }
-        let config: O::Config = serde_json::from_value(decoded.json).map_err(mismatch)?;
+        let config: O::Config =
+            serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
         let (reporter, reports) = Reporter::channel();
         let work = async {
             let Target {
@@ -139,7 +139,7 @@ impl<O: Operation> Action for FeastAction<O> {
     }
 
     fn validate_config(&self, config: Value) -> Diagnostics {
-        problems::<O>(&self.schema.block, &config)
+        validate::<O>(&self.schema.block, &config)
     }
 
     /// The feature store can be created by the same plan, so a plan does not look for it.
@@ -148,7 +148,7 @@ impl<O: Operation> Action for FeastAction<O> {
         let deferred = (!is_known && request.client.deferral_allowed)
             .then_some(Deferred::ProviderConfigUnknown);
         PlanActionResponse {
-            diagnostics: problems::<O>(&self.schema.block, &request.config),
+            diagnostics: validate::<O>(&self.schema.block, &request.config),
             deferred,
         }
     }
@@ -166,18 +166,18 @@ impl<O: Operation> Action for FeastAction<O> {
     }
 }
 
-/// Returns the problems of a `config` block, of which any part can be unknown.
-fn problems<O: Operation>(block: &Block, config: &Value) -> Diagnostics {
-    let mut problems = decode(block, config).diagnostics;
-    if problems.is_empty() {
+/// Validates a `config` block, of which any part can be unknown.
+fn validate<O: Operation>(block: &Block, config: &Value) -> Diagnostics {
+    let mut errors = decode(block, config).diagnostics;
+    if errors.is_empty() {
         let timeout = config.attribute("timeout").as_str();
         let problem = timeout.and_then(|text| Some((text, timeout_problem(text)?)));
-        problems.extend(
+        errors.extend(
             problem.map(|(text, problem)| diagnostics::invalid_action_timeout(text, problem)),
         );
-        problems.extend(O::problems(config));
+        errors.extend(O::validate_config(config));
     }
-    problems
+    errors
 }
 
 fn duration(text: &str) -> Option<Duration> {

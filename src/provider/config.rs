@@ -84,7 +84,8 @@ pub struct ProviderConfig {
     pub namespace: Option<String>,
     /// Name under which the fields that this provider owns are recorded in `metadata.managedFields`
     /// (server-side apply).
-    #[schemars(length(min = 1, max = 128), extend("default" = "terraform-provider-feast"))]
+    // The API server allows 128 characters; replicas_field_manager appends "-replicas".
+    #[schemars(length(min = 1, max = 119), extend("default" = "terraform-provider-feast"))]
     pub field_manager: Option<String>,
     /// Whether to take over fields that another server-side-apply manager owns, instead of stopping
     /// with an error that names it.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::{fs, path::Path};
 
-use super::functions::from_manifest::{Converted, feature_stores};
+use super::custom_resource::{Converted, feature_stores};
 use super::resources::feature_store::{TYPE_NAME, block};
 use crate::schema::{Value, hcl};
 

@@ -1,6 +1,7 @@
 //! Diagnostics for the errors of the other layers, and for what an operation must tell the user.
 
 mod actions;
+mod configuration;
 mod drift;
 mod import_operator;
 mod moved;
@@ -12,7 +13,7 @@ mod search;
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use crate::cluster::connection::{ConnectionError, Problem};
+use crate::cluster::connection::{ConnectionError, Origin, Problem};
 use crate::cluster::{self, StoreName, WarningTexts};
 use crate::feast::feature_store_yaml::SecretError;
 use crate::feast::names;
@@ -22,6 +23,7 @@ use crate::kubernetes::Key;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
 pub use actions::*;
+pub use configuration::*;
 pub use drift::*;
 pub use import_operator::*;
 pub use moved::*;
@@ -33,7 +35,7 @@ pub use search::*;
 /// An error of a request to the API server: the request, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     let mut detail = chain(error);
-    if error.is_about_the_connection() {
+    if error.may_be_wrong_cluster() {
         detail.push_str(&format!(
             "\nThe connection is configured by {}.",
             error.server.origin
@@ -144,12 +146,12 @@ pub fn connection_error(error: &ConnectionError) -> Diagnostic {
     Diagnostic::error("Cannot connect to the cluster", chain(error))
 }
 
-/// Returns an error and its sources, one a line.
+/// Returns an error and its sources, one per line.
 fn chain(error: &dyn Error) -> String {
     let mut text = sentence(&error.to_string());
     let mut source = error.source();
     while let Some(cause) = source {
-        text.push_str("\nBecause: ");
+        text.push_str("\nCaused by: ");
         text.push_str(&sentence(&cause.to_string()));
         source = cause.source();
     }
@@ -192,19 +194,6 @@ pub fn not_openshift() -> Diagnostic {
     .at(Path::of(names::SERVING_CERTIFICATES))
 }
 
-/// A value that breaks a rule and is the one in the prior state.
-pub fn tolerated(broken: Diagnostic) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Warning,
-        detail: format!(
-            "{}\n\nThis value is the one in the state: another client set it in the cluster, and `ignore_changes` or the \
-             configuration keeps it. It is not changed.",
-            broken.detail
-        ),
-        ..broken
-    }
-}
-
 /// Puts a diagnostic at the first of these attributes, and names all of them: a diagnostic has one path, and Terraform
 /// shows the line of the outermost attribute.
 pub fn at_attributes(mut diagnostic: Diagnostic, mut paths: Vec<Path>) -> Diagnostic {
@@ -238,11 +227,11 @@ pub fn add_nothing_written(diagnostics: &mut Diagnostics) {
     add_to_last_error(diagnostics, "Nothing was written.");
 }
 
-/// Adds to the last error that the create was undone, except for the objects that are `left`. `is_made` is false if no
-/// object had been created.
-pub fn add_undone(diagnostics: &mut Diagnostics, is_made: bool, left: &BTreeSet<Key>) {
+/// Adds to the last error that the create was undone, except for the objects that are `left`. `has_created` is false if
+/// no object had been created.
+pub fn add_undone(diagnostics: &mut Diagnostics, has_created: bool, left: &BTreeSet<Key>) {
     let names: Vec<String> = left.iter().map(Key::to_string).collect();
-    let left = match (is_made, names.is_empty()) {
+    let left = match (has_created, names.is_empty()) {
         (false, _) => "No object had been created.".to_owned(),
         (true, true) => "The objects that had been created were deleted again.".to_owned(),
         (true, false) => format!(
@@ -395,6 +384,19 @@ pub fn unknown_namespace_to_read(name: &str) -> Diagnostic {
         ),
     )
     .at(Path::of("namespace"))
+}
+
+/// A feature store that the data source does not find. `origin` configures the connection to `server`.
+pub fn no_such_deployment(store: &StoreName, server: &str, origin: &Origin) -> Diagnostic {
+    let StoreName { namespace, name } = store;
+    Diagnostic::error(
+        "There is no such feature store",
+        format!(
+            "Namespace {namespace:?} of the cluster at {server} has no Deployment {:?}. Check the name, the namespace and \
+             the cluster, whose connection is configured by {origin}.",
+            names::main(name),
+        ),
+    )
 }
 
 /// A list without a namespace while the namespace of the provider block is unknown.

@@ -1,4 +1,4 @@
-//! The provider's functions: what can be had without a cluster and without a resource.
+//! The provider functions, which need neither a cluster nor a resource.
 
 pub mod from_manifest;
 pub mod render;

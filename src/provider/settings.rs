@@ -12,7 +12,6 @@ use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
 
 use super::config::{Exec, ProviderConfig};
 use super::diagnostics;
-use super::resources::feature_store::parse::mismatch;
 
 /// The environment variable of the attribute `preflight`.
 const PREFLIGHT_VARIABLE: &str = "FEAST_PREFLIGHT";
@@ -41,7 +40,7 @@ impl Settings {
         if !decoded.diagnostics.is_empty() {
             return Err(decoded.diagnostics);
         }
-        let config = serde_json::from_value(decoded.json).map_err(mismatch)?;
+        let config = serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
         let settings = Self {
             config,
             unknown: decoded.unknown,

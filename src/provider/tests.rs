@@ -262,8 +262,8 @@ fn inputs_of_computed_attributes_are_listed() {
     let endpoints = |store: &Store| json!(spec::endpoints(store));
     let pvcs = |store: &Store| {
         json!([
-            store.created_claims(),
-            store.referenced_claims(),
+            store.created_pvcs(),
+            store.referenced_pvcs(),
             store.delete_data
         ])
     };

@@ -1,6 +1,6 @@
 //! Checks of single values: bounds, patterns, allowed words.
 
-use super::{Block, Check, Diagnostic, Diagnostics, Number, Path, Value};
+use super::{Block, Check, Diagnostic, Diagnostics, Path, Value};
 
 impl Block {
     /// Checks a value against the checks of a top-level attribute.
@@ -87,49 +87,6 @@ fn violation(check: &Check, value: &Value) -> Option<String> {
             items.len()
         )),
         _ => None,
-    }
-}
-
-impl Number {
-    /// Returns the nearest `f64`.
-    pub fn as_f64(&self) -> f64 {
-        match self {
-            // Bounds are small. A number that loses precision here is far outside them.
-            #[expect(clippy::cast_precision_loss)]
-            Self::Integer(integer) => *integer as f64,
-            Self::Float(float) => *float,
-            Self::Decimal(text) => text.parse().unwrap_or(f64::NAN),
-        }
-    }
-
-    /// Returns the number as an `i64`; `None` if it is not a whole number of 64 bits.
-    pub fn as_i64(&self) -> Option<i64> {
-        /// The smallest positive number that is too large for an `i64`.
-        const LIMIT: f64 = 9_223_372_036_854_775_808.0;
-        match self {
-            Self::Integer(integer) => Some(*integer),
-            #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
-            Self::Float(float) if float.fract() == 0.0 && (-LIMIT..LIMIT).contains(float) => {
-                Some(*float as i64)
-            }
-            Self::Float(_) | Self::Decimal(_) => None,
-        }
-    }
-}
-
-impl From<f64> for Number {
-    fn from(float: f64) -> Self {
-        Self::Float(float)
-    }
-}
-
-impl std::fmt::Display for Number {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Integer(integer) => write!(f, "{integer}"),
-            Self::Float(float) => write!(f, "{float}"),
-            Self::Decimal(text) => f.write_str(text),
-        }
     }
 }
 

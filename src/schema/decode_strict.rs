@@ -8,16 +8,16 @@ use super::{Path, Value};
 
 /// A part of the JSON that the schema does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{place}` {problem}")]
+#[error("`{place}` {reason}")]
 pub struct MismatchError {
     /// The path in the names of the JSON: `services.onlineStore.server.env[0].name`.
     pub place: String,
-    pub problem: Problem,
+    pub reason: MismatchReason,
 }
 
 /// The reason of a [`MismatchError`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Problem {
+pub enum MismatchReason {
     /// The schema has no such property.
     #[error("is not supported.")]
     Unknown,
@@ -83,21 +83,21 @@ mod tests {
             "servers": [{"portNumber": 80}, {"host": "x", "portNumber": null}, 7],
         });
         let errors = decode_strict(&schema(), &json).unwrap_err();
-        let found: Vec<(&str, &Problem)> = (errors.iter())
-            .map(|error| (error.place.as_str(), &error.problem))
+        let found: Vec<(&str, &MismatchReason)> = (errors.iter())
+            .map(|error| (error.place.as_str(), &error.reason))
             .collect();
         assert_eq!(
             found,
             [
-                ("another", &Problem::Unknown),
-                ("enabled", &Problem::Type("true or false")),
-                ("podLabels[\"a b\"]", &Problem::Type("a string")),
-                ("servers[1].host", &Problem::Unknown),
-                ("servers[2]", &Problem::Type("an object")),
+                ("another", &MismatchReason::Unknown),
+                ("enabled", &MismatchReason::Type("true or false")),
+                ("podLabels[\"a b\"]", &MismatchReason::Type("a string")),
+                ("servers[1].host", &MismatchReason::Unknown),
+                ("servers[2]", &MismatchReason::Type("an object")),
             ]
         );
         let not_an_object = decode_strict(&schema(), &json!([])).unwrap_err();
-        assert_eq!(not_an_object[0].problem, Problem::Type("an object"));
+        assert_eq!(not_an_object[0].reason, MismatchReason::Type("an object"));
     }
 
     #[test]

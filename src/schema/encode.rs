@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::walk::{Attributes, Expected, Part, Role, Visitor, walk, walk_object};
-use super::{Kind, MismatchError, Number, Path, Problem, Type, Value};
+use super::{Kind, MismatchError, MismatchReason, Number, Path, Type, Value};
 
 /// Encodes the serde form of an object. Properties that the schema does not have are dropped.
 pub fn encode(attributes: &Attributes, json: &Json) -> Value {
@@ -42,7 +42,7 @@ fn of_part(part: Part<'_>, json: &Json) -> Value {
 #[derive(Default)]
 pub(super) struct Encoder {
     /// The values that the schema does not allow. They are null in the result.
-    pub mismatches: Vec<(Path, Problem)>,
+    pub mismatches: Vec<(Path, MismatchReason)>,
     /// True to report properties that a configuration cannot set.
     pub report_unknown: bool,
 }
@@ -50,7 +50,7 @@ pub(super) struct Encoder {
 impl Encoder {
     fn wrong_type(&mut self, path: &Path, expected: &'static str) -> Value {
         self.mismatches
-            .push((path.clone(), Problem::Type(expected)));
+            .push((path.clone(), MismatchReason::Type(expected)));
         Value::Null
     }
 
@@ -68,9 +68,9 @@ impl Encoder {
         let errors = self
             .mismatches
             .into_iter()
-            .map(|(path, problem)| MismatchError {
+            .map(|(path, reason)| MismatchError {
                 place: path.to_string(),
-                problem,
+                reason,
             });
         Err(errors.collect())
     }
@@ -98,7 +98,7 @@ impl<'s> Visitor<'s, Json> for Encoder {
             .flat_map(|object| object.keys());
         for key in keys.filter(|key| !is_settable(key)) {
             self.mismatches
-                .push((path.attribute(key), Problem::Unknown));
+                .push((path.attribute(key), MismatchReason::Unknown));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Prior values in place of equivalent configured ones.
+//! Semantic equality: keeps the prior value where the planned one means the same.
 //!
 //! Terraform accepts a planned value that equals the configuration or the prior state.
 

@@ -2,10 +2,17 @@
 //! without loss by way of their plain decimal text. `Number::Float` stands for the shortest decimal text that parses as
 //! that `f64`. A text that no `f64` is printed as is a `Number::Decimal`.
 
-use super::Number;
-
 /// The largest number of digits that is read. It keeps a large exponent from using up the memory.
 const MAX_DIGITS: usize = 4096;
+
+/// A number. Terraform's numbers have a higher precision than Rust's: a number that is neither an `i64` nor an `f64`
+/// without loss keeps its decimal text.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Number {
+    Integer(i64),
+    Float(f64),
+    Decimal(String),
+}
 
 impl Number {
     /// Reads decimal text, with or without an exponent; `None` if it is not a number or has too many digits.
@@ -26,6 +33,47 @@ impl Number {
             Self::Integer(integer) => Some(integer.to_string()),
             Self::Float(float) => plain(&float.to_string()),
             Self::Decimal(text) => plain(text),
+        }
+    }
+
+    /// Returns the nearest `f64`.
+    pub fn as_f64(&self) -> f64 {
+        match self {
+            // Bounds are small. A number that loses precision here is far outside them.
+            #[expect(clippy::cast_precision_loss)]
+            Self::Integer(integer) => *integer as f64,
+            Self::Float(float) => *float,
+            Self::Decimal(text) => text.parse().unwrap_or(f64::NAN),
+        }
+    }
+
+    /// Returns the number as an `i64`; `None` if it is not a whole number of 64 bits.
+    pub fn as_i64(&self) -> Option<i64> {
+        /// The smallest positive number that is too large for an `i64`.
+        const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+        match self {
+            Self::Integer(integer) => Some(*integer),
+            #[expect(clippy::cast_possible_truncation, reason = "it is whole and in range")]
+            Self::Float(float) if float.fract() == 0.0 && (-LIMIT..LIMIT).contains(float) => {
+                Some(*float as i64)
+            }
+            Self::Float(_) | Self::Decimal(_) => None,
+        }
+    }
+}
+
+impl From<f64> for Number {
+    fn from(float: f64) -> Self {
+        Self::Float(float)
+    }
+}
+
+impl std::fmt::Display for Number {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Integer(integer) => write!(f, "{integer}"),
+            Self::Float(float) => write!(f, "{float}"),
+            Self::Decimal(text) => f.write_str(text),
         }
     }
 }

@@ -2,16 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Path, Step};
-
-/// A number. Terraform's numbers have a higher precision than Rust's: a number that is neither an `i64` nor an `f64`
-/// without loss keeps its decimal text.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Number {
-    Integer(i64),
-    Float(f64),
-    Decimal(String),
-}
+use super::{Number, Path, Step};
 
 /// A value. Lists, sets and tuples share one variant; the [`Type`](super::Type) of the value distinguishes them.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -34,7 +34,7 @@ pub struct Environment {
 
 /// The reason why the handshake fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum HandshakeError {
     #[error("it was not started by Terraform or OpenTofu")]
     NoCookie,
     #[error(
@@ -73,20 +73,20 @@ impl Environment {
     ///
     /// # Errors
     /// The host is missing or cannot be served. Each error says what to do.
-    pub(super) fn check(&self) -> Result<&str, Refusal> {
+    pub(super) fn check(&self) -> Result<&str, HandshakeError> {
         if self.magic_cookie.as_deref() != Some(MAGIC_COOKIE) {
-            return Err(Refusal::NoCookie);
+            return Err(HandshakeError::NoCookie);
         }
         let offered = self.protocol_versions.as_deref().unwrap_or_default();
         let mut versions = offered.split(',').map(|version| version.trim().parse());
         if !versions.any(|version| version == Ok(PROTOCOL)) {
-            return Err(Refusal::Protocol {
+            return Err(HandshakeError::Protocol {
                 offered: offered.to_owned(),
             });
         }
         self.client_certificate
             .as_deref()
-            .ok_or(Refusal::NoClientCertificate)
+            .ok_or(HandshakeError::NoClientCertificate)
     }
 }
 
@@ -119,20 +119,20 @@ mod tests {
         let cookie = (MAGIC_COOKIE_KEY, MAGIC_COOKIE);
         let certificate = ("PLUGIN_CLIENT_CERT", "PEM");
         for (variables, expected) in [
-            (vec![certificate], Err(Refusal::NoCookie)),
+            (vec![certificate], Err(HandshakeError::NoCookie)),
             (
                 vec![(MAGIC_COOKIE_KEY, "another"), certificate],
-                Err(Refusal::NoCookie),
+                Err(HandshakeError::NoCookie),
             ),
             (
                 vec![cookie, certificate],
-                Err(Refusal::Protocol {
+                Err(HandshakeError::Protocol {
                     offered: String::new(),
                 }),
             ),
             (
                 vec![cookie, certificate, ("PLUGIN_PROTOCOL_VERSIONS", "5,x,66")],
-                Err(Refusal::Protocol {
+                Err(HandshakeError::Protocol {
                     offered: "5,x,66".to_owned(),
                 }),
             ),
@@ -142,7 +142,7 @@ mod tests {
                     ("PLUGIN_PROTOCOL_VERSIONS", "6"),
                     ("PLUGIN_CLIENT_CERT", ""),
                 ],
-                Err(Refusal::NoClientCertificate),
+                Err(HandshakeError::NoClientCertificate),
             ),
             (
                 vec![cookie, certificate, ("PLUGIN_PROTOCOL_VERSIONS", "5, 6")],

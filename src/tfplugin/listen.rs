@@ -17,7 +17,7 @@ use super::handshake::Environment;
 /// The reason why the plugin cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("cannot make a directory for the socket in {}", in_directory.display())]
+    #[error("cannot create a directory for the socket in {}", in_directory.display())]
     Directory {
         in_directory: PathBuf,
         source: io::Error,

@@ -50,7 +50,7 @@ fn filter(name: &str, variable: impl Fn(&str) -> Option<String>) -> Targets {
             "h2",
             dependencies.unwrap_or_else(|| own.min(LevelFilter::INFO)),
         )
-        // At `debug` it logs the errors that end a watch, which can quote the output of a credentials program.
+        // At `debug` it logs the errors that end a watch, which can quote the output of a credential plugin.
         .with_target(
             "kube_runtime",
             dependencies.unwrap_or(own).min(LevelFilter::INFO),

@@ -8,16 +8,16 @@ use rustls::ServerConfig;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::connect::{Count, abandoned, accept};
+use super::go_plugin_services::GoPluginServices;
 use super::handshake::{self, Environment};
+use super::incoming::{ConnectionCounts, abandoned, accept};
 use super::listen::Listener;
 use super::proto::go_plugin::{
     grpc_broker_server::GrpcBrokerServer, grpc_controller_server::GrpcControllerServer,
     grpc_stdio_server::GrpcStdioServer,
 };
 use super::proto::tfplugin6::provider_server::ProviderServer;
-use super::server::Server;
-use super::services::SideServices;
+use super::server::ProviderService;
 use super::session::Session;
 use super::signals::{Signal, Signals};
 use super::{Error, tls};
@@ -56,7 +56,7 @@ impl Plugin {
     /// # Errors
     /// No host can be served, or the plugin cannot listen.
     pub fn for_host(environment: &Environment) -> Result<(Self, String), Error> {
-        let certificate = environment.check().map_err(Error::Refusal)?;
+        let certificate = environment.check().map_err(Error::Handshake)?;
         let tls = tls::for_client(certificate).map_err(Error::Tls)?;
         let plugin = Self::new(environment, Client::Host(tls.config))?;
         let (network, address) = plugin.address();
@@ -97,7 +97,7 @@ impl Plugin {
     /// The server fails. An error of a call is part of its response.
     pub async fn serve(self, provider: impl Provider, issues: &'static str) -> Result<(), Error> {
         let session = Session::new(Arc::new(provider), issues);
-        let (count, watched) = watch::channel(Count::default());
+        let (count, watched) = watch::channel(ConnectionCounts::default());
         let (config, started_by_host) = match self.client {
             Client::Host(config) => (Some(config), true),
             Client::Debugger => (None, false),
@@ -118,18 +118,18 @@ impl Plugin {
         reporter
             .set_service_status(HEALTH, tonic_health::ServingStatus::Serving)
             .await;
-        let side = SideServices {
+        let services = GoPluginServices {
             shutdown: session.shutdown.clone(),
         };
         let served = tonic::transport::Server::builder()
             .add_service(
-                ProviderServer::new(Server(Arc::clone(&session)))
+                ProviderServer::new(ProviderService(Arc::clone(&session)))
                     .max_decoding_message_size(MAX_MESSAGE),
             )
             .add_service(health)
-            .add_service(GrpcBrokerServer::new(side.clone()))
-            .add_service(GrpcControllerServer::new(side.clone()))
-            .add_service(GrpcStdioServer::new(side))
+            .add_service(GrpcBrokerServer::new(services.clone()))
+            .add_service(GrpcControllerServer::new(services.clone()))
+            .add_service(GrpcStdioServer::new(services))
             .serve_with_incoming_shutdown(
                 ReceiverStream::new(accepted),
                 session.shutdown.clone().cancelled_owned(),
@@ -151,7 +151,7 @@ impl Plugin {
 }
 
 /// Stops the calls in progress and shuts the server down when the host has left.
-async fn watch_host(session: Arc<Session>, count: watch::Receiver<Count>) {
+async fn watch_host(session: Arc<Session>, count: watch::Receiver<ConnectionCounts>) {
     tokio::select! {
         // The count of connections ends at the shutdown as well.
         biased;

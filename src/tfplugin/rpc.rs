@@ -35,19 +35,19 @@ pub(super) trait Rpc: Send + Sync + 'static {
     /// Converts the request, calls the provider, and converts the response.
     ///
     /// # Errors
-    /// The diagnostics for [`Rpc::failed`].
+    /// The diagnostics for [`Rpc::diagnostics_response`].
     fn serve(
         &self,
         session: &Session,
     ) -> impl Future<Output = Result<Self::Response, Diagnostics>> + Send;
 
-    /// Returns the response for an error of [`Rpc::serve`]. Such an error occurs before the provider does anything, so
-    /// the state in the response is that of the request.
-    fn failed(&self, diagnostics: Diagnostics) -> Self::Response;
+    /// Returns the response that has only diagnostics. The state in it is that of the request.
+    fn diagnostics_response(&self, diagnostics: Diagnostics) -> Self::Response;
 
-    /// Returns the response for a panic in [`Rpc::serve`]. Terraform must not forget what the provider may have made.
-    fn crashed(&self, diagnostics: Diagnostics) -> Self::Response {
-        self.failed(diagnostics)
+    /// Returns the response for a panic in [`Rpc::serve`]. Terraform must keep the state of objects that the provider
+    /// may have created.
+    fn panic_response(&self, diagnostics: Diagnostics) -> Self::Response {
+        self.diagnostics_response(diagnostics)
     }
 }
 
@@ -61,15 +61,16 @@ pub(super) trait StreamingRpc: Send + Sync + 'static {
     /// Converts the request, calls the provider, and converts its events. The stream ends when this returns.
     ///
     /// # Errors
-    /// The diagnostics for [`StreamingRpc::failed`].
+    /// The diagnostics for [`StreamingRpc::diagnostics_event`].
     fn serve(
         &self,
         session: &Session,
         events: &EventSender<Self::Event>,
     ) -> impl Future<Output = Result<(), Diagnostics>> + Send;
 
-    /// Returns the last event of a stream whose [`StreamingRpc::serve`] failed or panicked.
-    fn failed(&self, diagnostics: Diagnostics) -> Self::Event;
+    /// Returns the event that has only diagnostics. It is the last one of a stream whose [`StreamingRpc::serve`] failed
+    /// or panicked.
+    fn diagnostics_event(&self, diagnostics: Diagnostics) -> Self::Event;
 }
 
 /// The sending half of a stream of events.

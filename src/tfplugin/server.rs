@@ -10,13 +10,13 @@ use super::proto::tfplugin6::{self as proto, provider_server};
 use super::rpc::Rpc;
 use super::session::Session;
 
-pub(super) struct Server(pub Arc<Session>);
+pub(super) struct ProviderService(pub Arc<Session>);
 
 /// Implements the listed methods. The messages of a method are in the module of its name.
 macro_rules! serve {
     (unary { $($unary:ident,)* } streaming { $($streaming:ident,)* }) => {
         #[tonic::async_trait]
-        impl provider_server::Provider for Server {
+        impl provider_server::Provider for ProviderService {
             $(async fn $unary(
                 &self,
                 request: Request<proto::$unary::Request>,

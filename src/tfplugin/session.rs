@@ -35,14 +35,14 @@ pub(super) struct Session {
     /// Asks the server to shut down gracefully.
     pub shutdown: CancellationToken,
     provider_type: Type,
-    resources: Objects<dyn Resource>,
-    data_sources: Objects<dyn DataSource>,
-    list_resources: Objects<dyn ListResource>,
-    actions: Objects<dyn Action>,
+    resources: Registered<dyn Resource>,
+    data_sources: Registered<dyn DataSource>,
+    list_resources: Registered<dyn ListResource>,
+    actions: Registered<dyn Action>,
 }
 
 /// The registered objects of one kind, by type name.
-type Objects<T> = BTreeMap<String, (Arc<T>, ObjectTypes)>;
+type Registered<T> = BTreeMap<String, (Arc<T>, ObjectTypes)>;
 
 impl Session {
     pub fn new(provider: Arc<dyn Provider>, issues: &'static str) -> Arc<Self> {
@@ -53,10 +53,10 @@ impl Session {
             calls: TaskTracker::new(),
             shutdown: CancellationToken::new(),
             provider_type: provider.schema().block.value_type(),
-            resources: objects(&registry.resources, |resource| resource.schema(), identity),
-            data_sources: objects(&registry.data_sources, |source| source.schema(), |_| None),
-            list_resources: objects(&registry.list_resources, |list| list.schema(), |_| None),
-            actions: objects(&registry.actions, |action| action.schema(), |_| None),
+            resources: with_types(&registry.resources, |resource| resource.schema(), identity),
+            data_sources: with_types(&registry.data_sources, |source| source.schema(), |_| None),
+            list_resources: with_types(&registry.list_resources, |list| list.schema(), |_| None),
+            actions: with_types(&registry.actions, |action| action.schema(), |_| None),
             provider,
         })
     }
@@ -70,8 +70,8 @@ impl Session {
         };
         match self.run(request.operation(), rpc, task).await {
             Ok(Ok(response)) => response,
-            Ok(Err(diagnostics)) => request.failed(diagnostics),
-            Err(crash) => request.crashed(vec![crash]),
+            Ok(Err(diagnostics)) => request.diagnostics_response(diagnostics),
+            Err(crash) => request.panic_response(vec![crash]),
         }
     }
 
@@ -96,7 +96,8 @@ impl Session {
                 Err(crash) => vec![crash],
             };
             // A client that has left needs no last event.
-            sender.send(request.failed(diagnostics)).await.ok();
+            let event = request.diagnostics_event(diagnostics);
+            sender.send(event).await.ok();
         });
         ReceiverStream::new(receiver)
     }
@@ -175,11 +176,11 @@ fn panic_message(payload: &(dyn Any + Send)) -> Option<&str> {
     text.or_else(|| payload.downcast_ref::<&str>().copied())
 }
 
-fn objects<T: ?Sized>(
+fn with_types<T: ?Sized>(
     registered: &BTreeMap<String, Arc<T>>,
     schema: impl Fn(&T) -> &Schema,
     identity: impl Fn(&T) -> Option<IdentitySchema>,
-) -> Objects<T> {
+) -> Registered<T> {
     let typed = registered.iter().map(|(name, object)| {
         let types = ObjectTypes::new(name, schema(object), identity(object).as_ref());
         (name.clone(), (Arc::clone(object), types))
@@ -188,7 +189,7 @@ fn objects<T: ?Sized>(
 }
 
 fn find<'a, T: ?Sized>(
-    objects: &'a Objects<T>,
+    objects: &'a Registered<T>,
     kind: &str,
     name: &str,
 ) -> Result<(&'a T, &'a ObjectTypes), Diagnostics> {

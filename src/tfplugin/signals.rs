@@ -47,7 +47,8 @@ impl Signals {
     }
 }
 
-/// Returns whether this process was started with SIGHUP ignored; `None` on systems other than Linux, which do not tell.
+/// Returns whether this process was started with SIGHUP ignored; `None` on systems other than Linux, which do not
+/// expose it.
 #[cfg(unix)]
 fn ignores_hangup() -> Option<bool> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

@@ -21,7 +21,7 @@ use rustls::{
 pub enum Error {
     #[error("the host's certificate (PLUGIN_CLIENT_CERT) is not a PEM certificate")]
     ClientCertificate(#[source] rustls::pki_types::pem::Error),
-    #[error("cannot make a certificate")]
+    #[error("cannot create a certificate")]
     Certificate(#[source] rcgen::Error),
     #[error("cannot set up TLS")]
     Setup(#[source] rustls::Error),

@@ -174,7 +174,7 @@ pub fn stale_plan_keeps_unseen_changes() {
         let run = test.terraform.apply_plan().unwrap();
         expect_single_error(
             &run,
-            "Because: These fields were changed after the plan was made: \
+            "Caused by: These fields were changed after the plan was made: \
              .spec.template.spec.containers[name=\"online\"].image: set by \"kubectl-set\" at ",
         );
         expect_single_error(
@@ -216,7 +216,7 @@ pub fn terminating_namespace_is_one_error() {
     expect_single_error(
         &test.terraform.apply().unwrap(),
         &format!(
-            "Because: The namespace {namespace:?} is being deleted. Wait until the deletion has finished, then apply \
+            "Caused by: The namespace {namespace:?} is being deleted. Wait until the deletion has finished, then apply \
              again."
         ),
     );

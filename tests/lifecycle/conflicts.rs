@@ -67,7 +67,7 @@ fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, Str
     let summary = "Cannot update the feature store".to_owned();
     let detail = format!(
         "Cannot apply Deployment/feast-demo in namespace \"{}\" of the cluster at {}/.\n\
-         Because: Other field managers own these fields:\n  {field}.\n\n\
+         Caused by: Other field managers own these fields:\n  {field}.\n\n\
          To take these fields over with the next apply, set force_conflicts = true in the provider block. To leave \
          them to their owner, remove them from the configuration; if the provider always sets a field (such as an \
          image), set it to the live value, because equal values do not conflict.\n\n\

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use serde_json::Value as Json;
 
-use terraform_provider_feast::feast::secrets::shown::shown;
+use terraform_provider_feast::feast::secrets::manifest_redaction::redact_manifest;
 use terraform_provider_feast::provider::Feast;
 use terraform_provider_feast::schema::{Provider, Value};
 
@@ -78,7 +78,7 @@ pub fn output_is_formatted_valid_and_equivalent() {
             let label = resource["name"].as_str().unwrap();
             let text = planned["outputs"][label]["value"].as_str().unwrap();
             let rendered: BTreeMap<String, Json> = (rendered(text).iter())
-                .map(|(key, manifest)| (key.clone(), shown(manifest)))
+                .map(|(key, manifest)| (key.clone(), redact_manifest(manifest)))
                 .collect();
             assert_eq!(objects(resource), rendered, "{label}");
         }

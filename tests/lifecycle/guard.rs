@@ -34,7 +34,7 @@ pub fn rejects_another_cluster() {
     let mut test = StoreUnderTest::new("guard");
     let uid = uid(&test);
     let refusal = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: This is another cluster: the UID of its namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Caused by: This is another cluster: the UID of its namespace kube-system is {uid}, and expected_cluster_uid is {OTHER}. The connection is configured by \
          `config_path` in the provider block (file {file}), its current context ",
         server = test.namespace.cluster().server().trim_end_matches('/'),
         file = test.namespace.cluster().kubeconfig().display(),
@@ -130,7 +130,7 @@ pub fn names_the_missing_permission() {
     assert_eq!(run.status, Some(1), "{run}");
     let server = cluster.server().trim_end_matches('/');
     let expected = format!(
-        "Cannot get Namespace/kube-system of the cluster at {server}/. Because: The API server does not permit this: \
+        "Cannot get Namespace/kube-system of the cluster at {server}/. Caused by: The API server does not permit this: \
          namespaces \"kube-system\" is forbidden: User \"system:serviceaccount:{name}:guarded\" cannot get resource \
          \"namespaces\" in API group \"\" in the namespace \"kube-system\". `expected_cluster_uid` needs the verb get on the namespace kube-system, from a ClusterRole; the guide \"Access to the cluster\" has the rule to \
          copy."
@@ -222,7 +222,7 @@ pub fn connection_errors_name_server_and_origin() {
         let messages = run.messages();
         // The read that fails first depends on the load of the machine.
         let place = format!(
-            " in namespace \"{}\" of the cluster at {server}/. Because: The API server could not be reached.",
+            " in namespace \"{}\" of the cluster at {server}/. Caused by: The API server could not be reached.",
             test.namespace.name()
         );
         assert!(

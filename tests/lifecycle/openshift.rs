@@ -62,6 +62,17 @@ fn expect_no_findings(test: &StoreUnderTest, text: &str) {
     test.terraform.write("main.tf", text).unwrap();
 }
 
+/// Returns the endpoints of `sample` as the data source reads them.
+fn data_source_endpoints(test: &StoreUnderTest) -> Json {
+    let configuration = "data \"feast_feature_store\" \"sample\" {\n  name = \"sample\"\n}\n\
+                         output \"live\" {\n  value = data.feast_feature_store.sample.endpoints\n}\n";
+    test.terraform.write("data.tf", configuration).unwrap();
+    test.terraform.apply().unwrap().expect_success();
+    let endpoints = test.terraform.output("live").unwrap();
+    test.terraform.write("data.tf", "").unwrap();
+    endpoints
+}
+
 /// Applies `examples/openshift` in an empty project.
 pub fn example_is_applied() {
     let (_control_plane, test) = openshift();
@@ -78,18 +89,17 @@ pub fn example_is_applied() {
             "feast-sample-{service}.{namespace}.svc.cluster.local:{port}"
         ))
     };
-    assert_eq!(
-        test.state()["endpoints"],
-        json!({
-            "online_store": host("online", 443),
-            "offline_store": null,
-            "registry": host("registry", 443),
-            // The certificate has the names of the Service of the gRPC API only.
-            "registry_rest": host("registry", 6573),
-            "ui": host("ui", 443),
-            "lineage": null,
-        })
-    );
+    let endpoints = json!({
+        "online_store": host("online", 443),
+        "offline_store": null,
+        "registry": host("registry", 443),
+        // The certificate has the names of the Service of the gRPC API only.
+        "registry_rest": host("registry", 6573),
+        "ui": host("ui", 443),
+        "lineage": null,
+    });
+    assert_eq!(test.state()["endpoints"], endpoints);
+    assert_eq!(data_source_endpoints(&test), endpoints);
     for (service, ports) in [
         ("online", &["https 443", "metrics 8000"][..]),
         ("registry", &["https 443", "https-rest 6573"]),

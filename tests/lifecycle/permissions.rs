@@ -55,7 +55,7 @@ pub fn documented_role_is_sufficient() {
         assert_eq!(run.status, Some(1), "{run}");
         let namespace = test.namespace.name();
         let expected = format!(
-            "{doing} in namespace {namespace:?} of the cluster at {server}/. Because: The API server does not permit this: {because} in the namespace {namespace:?}. Grant this user the permission \
+            "{doing} in namespace {namespace:?} of the cluster at {server}/. Caused by: The API server does not permit this: {because} in the namespace {namespace:?}. Grant this user the permission \
              that the message above names; the guide \"Access to the cluster\" has the rules to copy.",
             server = test.namespace.cluster().server(),
             because = because.replace(

@@ -5,7 +5,7 @@ use crate::lifecycle::store::{self, StoreUnderTest};
 use crate::support::terraform::{Exit, Terraform};
 use crate::support::testbed::Tool;
 
-const SENTENCE: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed persistence \
+const SUMMARY: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed persistence \
                         for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is \
                         incompatible with multiple replicas";
 
@@ -109,7 +109,7 @@ pub fn rejects_files() {
                 "{services}"
             );
             for messages in [validate.messages(), plan.run.messages()] {
-                assert!(messages.contains(SENTENCE), "{services}\n{messages}");
+                assert!(messages.contains(SUMMARY), "{services}\n{messages}");
                 assert!(
                     messages.contains(&format!("services.{service}")),
                     "{services}\n{messages}"
@@ -148,7 +148,7 @@ pub fn checks_unknown_values_at_apply() {
     assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
-    assert!(apply.messages().contains(SENTENCE), "{apply}");
+    assert!(apply.messages().contains(SUMMARY), "{apply}");
     assert_eq!(test.objects(), Vec::<String>::new());
 
     let accepted = format!("{}{configuration}", late("\"s3://bucket/registry.db\""));

@@ -24,7 +24,7 @@ fn rejected(
     assert_eq!(run.status, Some(1), "{run}");
     let messages = run.messages();
     let expected = format!(
-        "Cannot {verb} Deployment/feast-demo in namespace \"{namespace}\" of the cluster at {server}/. Because: A policy \
+        "Cannot {verb} Deployment/feast-demo in namespace \"{namespace}\" of the cluster at {server}/. Caused by: A policy \
          of the cluster denies this: deployments.apps \"feast-demo\" is forbidden: ValidatingAdmissionPolicy '{name}' with \
          binding '{name}' denied request: ask the platform team. {SOLUTION}",
         namespace = test.namespace.name(),

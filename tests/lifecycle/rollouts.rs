@@ -113,7 +113,7 @@ pub async fn image_pull_failure(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: ImagePullBackOff: Back-off pulling image \"feast:1\"\n  \
          Event: Failed: Failed to pull image: not found\n  \
-         What to do: check the image's name and tag, and whether the nodes can reach its registry and have permission to pull it (`image_pull_secrets`). `kubectl describe pod POD -n NS` shows its details.",
+         Advice: check the image's name and tag, and whether the nodes can reach its registry and have permission to pull it (`image_pull_secrets`). `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -128,7 +128,7 @@ pub async fn invalid_image_name(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: InvalidImageName: Failed to apply default image tag \"::\"\n  \
          Event: InspectFailed: Failed to apply default image tag \"::\": couldn't parse image name \"::\": invalid reference format\n  \
-         What to do: correct the image's name in the configuration.",
+         Advice: correct the image's name in the configuration.",
     )
     .await;
 }
@@ -154,7 +154,7 @@ pub async fn crashing_server(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password [redacted]: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
+         Advice: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -172,7 +172,7 @@ pub async fn crashing_init_container(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows the whole log.",
+         Advice: fix the problem reported in the container log: the feature repository, its definitions, or the connections of the stores. `kubectl logs POD -c feast-apply --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -184,7 +184,7 @@ pub async fn missing_secret(lab: Lab) {
         "the rollout failed: 0 of 1 replicas are available\n\n\
          Pod POD, container online: CreateContainerConfigError: secret \"credentials\" not found\n  \
          Event: Failed: Error: secret \"credentials\" not found\n  \
-         What to do: create the missing Secret, ConfigMap or key in this namespace, or correct its name. `kubectl describe pod POD -n NS` shows its details.",
+         Advice: create the missing Secret, ConfigMap or key in this namespace, or correct its name. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -198,7 +198,7 @@ pub async fn out_of_memory(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: raise `resources.limits.memory` of this container, or reduce its load. `kubectl describe pod POD -n NS` shows its details.",
+         Advice: raise `resources.limits.memory` of this container, or reduce its load. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -213,7 +213,7 @@ pub async fn failing_liveness_probe(lab: Lab) {
          Last lines of the log:\n    \
          | Traceback (most recent call last):\n    \
          | OperationalError: user feast, password correct-horse-battery-staple: refused\n  \
-         What to do: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
+         Advice: fix the problem reported in the container log. `kubectl logs POD -c online --previous -n NS` shows the whole log.",
     )
     .await;
 }
@@ -227,7 +227,7 @@ pub async fn failing_readiness_probe(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log. `kubectl describe pod POD -n NS` shows its details.",
+         Advice: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -242,7 +242,7 @@ pub async fn unschedulable_pod(lab: Lab) {
         &wanted,
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
-         What to do: no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details.",
+         Advice: no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -263,7 +263,10 @@ pub async fn expired_wait_checks_once(lab: Lab) {
     };
     let rejected = async {
         loop {
-            let pods = lab.cluster.pods(&store, &["x".to_owned()], &cancel).await;
+            let pods = lab
+                .cluster
+                .pods(&store.namespace, &["x".to_owned()], &cancel)
+                .await;
             if pods.expect("readable").iter().any(is_refused) {
                 return;
             }
@@ -278,7 +281,7 @@ pub async fn expired_wait_checks_once(lab: Lab) {
         error_text(&lab, &error),
         "0 of 1 replicas are available after 0 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.\n  \
-         What to do: no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details."
+         Advice: no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one. `kubectl describe pod POD -n NS` shows its details."
     );
 
     // A rollout that is already complete does not fail.
@@ -307,7 +310,7 @@ pub async fn pvc_without_volume(lab: Lab) {
         "0 of 1 replicas are available after 6 s\n\n\
          Pod POD: Unschedulable: 0/2 nodes are available: pod has unbound immediate PersistentVolumeClaims.; \
          PersistentVolumeClaim feast-x-online, storage class none-such, ProvisioningFailed: storageclass.storage.k8s.io \"none-such\" not found\n  \
-         What to do: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim. `kubectl describe pod POD -n NS` shows its details.",
+         Advice: no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -356,7 +359,7 @@ pub async fn exhausted_quota(lab: Lab) {
         &one_replica("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`.",
+         Advice: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`.",
     )
     .await;
 }
@@ -375,7 +378,7 @@ pub async fn denied_admission(lab: Lab) {
         }),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: maximum memory usage per Container is 1Mi, but limit is 2Mi\n  \
-         What to do: set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange.",
+         Advice: set `resources` within the bounds of the namespace's LimitRange, or change the LimitRange.",
     )
     .await;
 }
@@ -389,7 +392,7 @@ pub async fn exceeded_progress_deadline(lab: Lab) {
          Event: Unhealthy: Readiness probe failed: connection refused\n  \
          Last lines of the log:\n    \
          | waiting for the registry\n  \
-         What to do: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log. `kubectl describe pod POD -n NS` shows its details.",
+         Advice: the server runs and its probe does not succeed: check its log, and check that the stores can be reached. `kubectl logs POD -c online -n NS` shows the whole log. `kubectl describe pod POD -n NS` shows its details.",
     )
     .await;
 }
@@ -456,7 +459,7 @@ pub fn apply_fails_before_its_timeout() {
         "The rollout did not finish",
         "init container feast-init: CrashLoopBackOff, exit code 1, 4 restarts",
         "OperationalError: user feast, password [redacted]: refused",
-        "What to do: fix the problem reported in the container log: the feature repository",
+        "Advice: fix the problem reported in the container log: the feature repository",
     ]
     .map(|part| (part, apply.error_messages().contains(part)))
     .into();

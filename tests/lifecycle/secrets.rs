@@ -1,6 +1,9 @@
 //! Secrets: the store's password is in the provider's own Secret, and nowhere else.
 
 use std::fs;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 
 use crate::lifecycle::store::{
     DATABASES, KINDS, PASSWORD, StoreUnderTest, make_store_secret, until,
@@ -27,6 +30,22 @@ fn expect_absent(place: &str, text: &str) {
             "{place} holds the password, as {disguise}"
         );
     }
+}
+
+/// Returns the private data in the state, which is compressed.
+fn private_data(test: &StoreUnderTest) -> String {
+    use base64::Engine as _;
+    let state = fs::read(test.terraform.folder().join("terraform.tfstate")).unwrap();
+    let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
+    let private = state["resources"][0]["instances"][0]["private"].as_str();
+    let private = base64::engine::general_purpose::STANDARD.decode(private.unwrap());
+    let private = private.unwrap();
+    let mut text = String::new();
+    GzDecoder::new(private.as_slice())
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains("\"last_applied\""), "{text}");
+    text
 }
 
 pub fn password_is_only_in_the_store_secret() {
@@ -60,6 +79,7 @@ pub fn password_is_only_in_the_store_secret() {
     expect_absent("the output of apply", &apply.to_string());
     assert_ne!(hash(&test), before);
 
+    expect_absent("the private data", &private_data(&test));
     for entry in fs::read_dir(test.terraform.folder()).unwrap() {
         let path = entry.unwrap().path();
         if path.is_file() {

@@ -83,7 +83,7 @@ pub async fn job_rejected_by_quota(lab: Lab) {
         job_ends(&lab, 60, 1).await,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: feast-apply\n  \
-         What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
+         Advice: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), \
          or give the namespace a LimitRange with defaults."
     );
@@ -120,7 +120,7 @@ pub async fn job_rejected_by_pod_security(lab: Lab) {
     for part in [
         "`feast apply` did not finish: the Job has not ended yet\n\nA pod is rejected: FailedCreate: pods \"POD\" is forbidden: violates PodSecurity \"restricted:",
         "allowPrivilegeEscalation != false (container \"feast-apply\" must set securityContext.allowPrivilegeEscalation=false)",
-        "What to do: remove what the message names from `services.security_context`, `services.container_security_context`",
+        "Advice: remove what the message names from `services.security_context`, `services.container_security_context`",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -134,7 +134,7 @@ pub async fn job_with_late_pod(lab: Lab) {
         job_ends(&lab, 3, 3600).await,
         "the Job has not ended yet after 3 s\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0\n  \
-         What to do: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
+         Advice: raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
     );
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
     quotas
@@ -154,13 +154,13 @@ pub async fn job_with_running_sidecar(lab: Lab) {
         text,
         "`feast apply` did not finish: the Job has not ended yet\n\n\
          Pod POD, container istio-proxy: still running: the Job's own containers (feast-apply) have ended with exit code 0\n  \
-         What to do: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.feast_apply_job.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
+         Advice: this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.feast_apply_job.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set \
          `feast_apply = \"init_container\"`. Then run `kubectl delete job/POD -n NS` and apply again."
     );
 }
 
 const SANDBOX: &str = "Pod POD: FailedCreatePodSandBox: Failed to create pod sandbox: no network plugin\n  \
-     What to do: the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the \
+     Advice: the node cannot prepare the pod: check the node's network plugin and container runtime, and the volumes that the \
      message names; the pod starts when this is repaired. `kubectl describe pod POD -n NS` shows its details.";
 
 pub async fn failing_sandbox(lab: Lab) {
@@ -220,7 +220,7 @@ pub async fn paused_rollout_fails_immediately(lab: Lab) {
         &format!(
             "the rollout failed: 0 of 1 replicas are available; the Deployment is paused\n\n\
              Deployment feast-x: paused: spec.paused is true, set by \"kubectl-rollout\" at {time}\n  \
-             What to do: find out why it was paused, resume it with `kubectl rollout resume deployment/feast-x -n NS`, then apply again."
+             Advice: find out why it was paused, resume it with `kubectl rollout resume deployment/feast-x -n NS`, then apply again."
         ),
     )
     .await;
@@ -295,7 +295,7 @@ pub async fn rejected_replica_set(lab: Lab) {
     for part in [
         "the rollout failed: ",
         "ReplicaSet of Deployment feast-x: ReplicaSetCreateError: Failed to create new replica set \"POD\": replicasets.apps \"POD\" is forbidden: exceeded quota: q",
-        "What to do: raise the quota",
+        "Advice: raise the quota",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
@@ -411,7 +411,7 @@ pub async fn servers_without_limits_under_a_quota(lab: Lab) {
         &one_replica("", |_| {}),
         "the rollout failed: 0 of 1 replicas are available\n\n\
          A pod is rejected: FailedCreate: pods \"POD\" is forbidden: failed quota: q: must specify limits.cpu for: online\n  \
-         What to do: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
+         Advice: a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: \
          write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), \
          or give the namespace a LimitRange with defaults.",
     )

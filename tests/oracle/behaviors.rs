@@ -29,7 +29,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         provider: "The next plan reports the change, and its apply replaces the pods.",
         tests: &[
             "tests/lifecycle/secrets.rs::password_is_only_in_the_store_secret",
-            "src/feast/secrets/resolve/tests.rs::the_fingerprint_follows_the_content",
+            "src/feast/secrets/resolve/tests.rs::the_hash_follows_the_content",
         ],
     },
     Behavior {
@@ -127,7 +127,7 @@ pub const BEHAVIORS: &[Behavior] = &[
         ],
     },
     Behavior {
-        subject: "The web interface of a feature store with a remote registry",
+        subject: "The web UI of a feature store with a remote registry",
         operator: "Its address is not in the status.",
         provider: "`endpoints` has the address of every server.",
         tests: &["src/feast/spec.rs::endpoints_are_those_that_are_served"],
@@ -147,8 +147,8 @@ pub const BEHAVIORS: &[Behavior] = &[
         operator: "A path can lead out of its PersistentVolumeClaim; two PersistentVolumeClaims can share a mount path.",
         provider: "Both are rejected.",
         tests: &[
-            "src/feast/rules/stores.rs::paths_on_and_off_claims",
-            "src/feast/rules/claims.rs::rejects_mount_paths_that_collide",
+            "src/feast/rules/stores.rs::paths_on_and_off_pvcs",
+            "src/feast/rules/pvcs.rs::rejects_mount_paths_that_collide",
             "path out of its claim",
             "two claims at one place",
         ],

@@ -127,7 +127,7 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        subject: "address (`-h`) of the web interface and of the lineage server",
+        subject: "address (`-h`) of the web UI and of the lineage server",
         operator: "`0.0.0.0`",
         provider: "`::` with Feast 0.67 or later",
         reason: "They accept connections over IPv6, too.",

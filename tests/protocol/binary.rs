@@ -87,7 +87,7 @@ async fn explains_why_a_host_cannot_be_served() {
                 certificate,
                 ("PLUGIN_UNIX_SOCKET_DIR", "/nowhere"),
             ],
-            "cannot make a directory for the socket in /nowhere: No such file",
+            "cannot create a directory for the socket in /nowhere: No such file",
         ),
     ] {
         let (code, stdout, stderr) = run(&[], &variables).await;

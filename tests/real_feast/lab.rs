@@ -19,10 +19,10 @@ use terraform_provider_feast::feast::secrets::source::Contents;
 use terraform_provider_feast::feast::spec::{Defaults, Store};
 use terraform_provider_feast::kubernetes::{Key, Kind};
 
-use crate::support::feast::{Cluster, Pod, Postgres, Python, Secrets};
-use crate::support::testbed::{Progress, Result, Run};
+use crate::support::feast::{Pod, PodEnvironment, Postgres, Python, Secrets};
+use crate::support::testbed::{Progress, Result, TestRun};
 
-static RUN: OnceLock<std::result::Result<Run, String>> = OnceLock::new();
+static RUN: OnceLock<std::result::Result<TestRun, String>> = OnceLock::new();
 static PYTHON: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
 static PREVIOUS: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
 static MLFLOW: OnceLock<std::result::Result<Python, String>> = OnceLock::new();
@@ -38,8 +38,8 @@ fn shared<T>(
     }
 }
 
-fn run() -> &'static Run {
-    shared(&RUN, Run::start)
+fn run() -> &'static TestRun {
+    shared(&RUN, TestRun::start)
 }
 
 pub fn python() -> &'static Python {
@@ -86,7 +86,7 @@ pub fn stop() {
 
 /// A feature store as an apply would create it, and an environment for its pods.
 pub struct FeatureStoreInCluster {
-    pub cluster: Cluster<'static>,
+    pub environment: PodEnvironment<'static>,
     pub deployment: Deployment,
     pub objects: Objects<Resolved>,
 }
@@ -99,13 +99,14 @@ pub fn feature_store(
 ) -> FeatureStoreInCluster {
     let (store, objects) = resolve(configuration, secrets);
     let name = format!("feast-{}", store.name);
-    let mut cluster = Cluster::new(run(), python(), postgres).unwrap_or_else(|e| panic!("{e}"));
-    cluster.secrets = secrets.clone();
+    let mut environment =
+        PodEnvironment::new(run(), python(), postgres).unwrap_or_else(|e| panic!("{e}"));
+    environment.secrets = secrets.clone();
     let own = &objects.manifests[&Key::new(Kind::Secret, name.as_str())];
-    cluster.secrets.insert(name.clone(), decoded(own));
+    environment.secrets.insert(name.clone(), decoded(own));
     let deployment = &objects.manifests[&Key::new(Kind::Deployment, name)];
     FeatureStoreInCluster {
-        cluster,
+        environment,
         deployment: serde_json::from_value(deployment.clone()).unwrap(),
         objects,
     }
@@ -139,7 +140,7 @@ pub fn resolve(configuration: &Json, secrets: &Secrets) -> (Store, Objects<Resol
 impl FeatureStoreInCluster {
     /// Creates a pod of the Deployment.
     pub fn pod(&self) -> Pod<'_> {
-        let pod = self.cluster.pod(&self.deployment.spec.template);
+        let pod = self.environment.pod(&self.deployment.spec.template);
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -156,7 +157,7 @@ impl FeatureStoreInCluster {
         pod.containers.extend(lineage.containers);
         let volumes = lineage.volumes.unwrap_or_default();
         pod.volumes.get_or_insert_default().extend(volumes);
-        let pod = self.cluster.pod(&template);
+        let pod = self.environment.pod(&template);
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -166,7 +167,7 @@ impl FeatureStoreInCluster {
         let job = manifests.find(|(key, _)| key.kind == Kind::Job);
         let (_, job) = job.unwrap_or_else(|| panic!("there is no Job"));
         let template = serde_json::from_value(job["spec"]["template"].clone()).unwrap();
-        let pod = self.cluster.pod(&template);
+        let pod = self.environment.pod(&template);
         pod.unwrap_or_else(|error| panic!("{error}"))
     }
 

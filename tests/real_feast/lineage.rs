@@ -83,7 +83,7 @@ pub fn lineage_server_rejects_other_keys() {
 
     // With the right key, the events of unchanged definitions are sent, too.
     let right = resolved("lineage_key", &self::configuration());
-    let yaml = &right.cluster.secrets["feast-demo"]["feature_store.yaml"];
+    let yaml = &right.environment.secrets["feast-demo"]["feature_store.yaml"];
     let file = pod.path("online", "/feast-data").join("right.yaml");
     fs::write(file, yaml).unwrap();
     let file = format!("{}=/feast-data/right.yaml", names::FEATURE_STORE_YAML_PATH);

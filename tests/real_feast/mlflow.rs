@@ -34,7 +34,7 @@ fn store(mlflow: Json) -> FeatureStoreInCluster {
         },
     });
     let mut store = lab::feature_store(&configuration, &Secrets::new(), None);
-    store.cluster.python = lab::mlflow();
+    store.environment.python = lab::mlflow();
     store
 }
 
@@ -81,7 +81,7 @@ pub fn each_option_has_its_effect() {
     assert_eq!(experiments, ["Default", OPERATIONS]);
 
     retrievals_are_logged(&pod, &store);
-    the_web_interface_links_to_mlflow(&pod);
+    the_web_ui_links_to_mlflow(&pod);
     retrievals_can_be_omitted(&pod);
     datasets_are_synchronized(&pod);
     plain_servers_reject_workspaces(&pod);
@@ -196,7 +196,7 @@ fn retrievals_are_logged(pod: &Pod<'_>, store: &FeatureStoreInCluster) {
     );
 }
 
-fn the_web_interface_links_to_mlflow(pod: &Pod<'_>) {
+fn the_web_ui_links_to_mlflow(pod: &Pod<'_>) {
     let answer = pod.get("http://127.0.0.1:8888/api/mlflow-runs").unwrap();
     assert_eq!(
         answer["mlflow_uri"], "https://mlflow.example.com",
@@ -321,7 +321,7 @@ fn mount_token(store: &mut FeatureStoreInCluster, namespace: &str) {
         ("namespace".to_owned(), namespace.to_owned()),
         ("token".to_owned(), "the-token".to_owned()),
     ]);
-    store.cluster.secrets.insert("token".to_owned(), token);
+    store.environment.secrets.insert("token".to_owned(), token);
     let pod = store.deployment.spec.template.spec.as_mut().unwrap();
     let volume = json!({"name": "token", "secret": {"secretName": "token"}});
     let volumes = pod.volumes.get_or_insert_default();

@@ -96,7 +96,7 @@ pub fn connections_are_as_the_secrets_guide_says() {
     for (n, store) in stores.iter().enumerate() {
         let folder = pod.path("online", FOLDER).join(n.to_string());
         fs::create_dir(&folder).unwrap();
-        let yaml = &store.cluster.secrets["feast-demo"]["feature_store.yaml"];
+        let yaml = &store.environment.secrets["feast-demo"]["feature_store.yaml"];
         fs::write(folder.join("feature_store.yaml"), yaml).unwrap();
         folders.push(format!("{FOLDER}/{n}"));
     }

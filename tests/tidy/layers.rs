@@ -158,7 +158,7 @@ pub const LAYERS: &[Layer] = &[
         name: "provider",
         purpose: "provider layer: the Terraform operations, composed of the other layers",
         layers: &["cluster", "feast", "kubernetes", "schema"],
-        own_crates: &["getrandom"],
+        own_crates: &["flate2", "getrandom"],
         shared_crates: &[
             "async_trait",
             "futures",

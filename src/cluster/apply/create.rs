@@ -7,7 +7,7 @@ impl Applier<'_> {
     /// Applies the objects of a create that can exist without its Deployments, and runs the Job.
     pub(super) async fn apply_before_deployment(&mut self) {
         // A create usually finds no objects.
-        let found = self.outcome.exists.clone();
+        let found = self.outcome.objects.clone();
         let writes = &self.desired.writes(&found);
         // The Secret decides between concurrent creates.
         self.apply_matching(|key| key.kind == Kind::Secret).await;
@@ -23,12 +23,12 @@ impl Applier<'_> {
         if !writes.manifests.keys().any(|key| key.kind == Kind::Job) {
             self.apply_matching(|key| is_prerequisite(key) || is_independent(key))
                 .await;
-            self.await_issued().await;
-            return self.prepare().await;
+            self.await_certificates().await;
+            return self.run_due_jobs().await;
         }
         self.apply_checked_prerequisites(writes).await;
-        self.await_issued().await;
-        self.prepare().await;
+        self.await_certificates().await;
+        self.run_due_jobs().await;
         self.apply_matching(is_independent).await;
     }
 

@@ -11,10 +11,10 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::{Error, Reason, UnstoredField, Verb};
-use super::super::operator::is_operated;
+use super::super::error::{Error, Reason, UnstoredField};
+use super::super::operator::is_managed_by_operator;
 use super::super::request::Request;
-use super::super::resource::{NAMESPACES, is_custom};
+use super::super::resource::is_custom;
 use super::super::{Cluster, Options, StoreName};
 use super::handover::has_foreign_strategy;
 use super::job::has_succeeded;
@@ -80,32 +80,6 @@ enum DryRunResult {
 }
 
 impl Cluster {
-    /// Checks that objects can be created in the namespace.
-    ///
-    /// # Errors
-    ///
-    /// The namespace does not exist or is being deleted, or the API server did not answer. An account that may not
-    /// read namespaces gets no error.
-    pub async fn check_namespace(
-        &self,
-        namespace: &str,
-        cancel: &CancellationToken,
-    ) -> Result<(), Error> {
-        let fail = |reason| self.error(Verb::Get, NAMESPACES, namespace, Some(namespace), reason);
-        let request = Request::get(NAMESPACES, namespace, namespace);
-        match self.send(request, cancel).await {
-            Ok(found) if is_terminating(&found) || found["status"]["phase"] == "Terminating" => {
-                Err(fail(Reason::NamespaceTerminating(namespace.to_owned())))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => match error.reason {
-                Reason::Forbidden { .. } => Ok(()),
-                Reason::NotFound => Err(fail(Reason::NamespaceMissing(namespace.to_owned()))),
-                _ => Err(error),
-            },
-        }
-    }
-
     /// Checks the objects that an apply would create or change, in parallel. Writes nothing.
     ///
     /// An object is not checked if the apply deletes something or corrects its field managers before it writes the
@@ -122,7 +96,7 @@ impl Cluster {
     ) -> Vec<Error> {
         let Checked { refused, unchecked } = self.check_writes(writes, cancel).await;
         let unanswered = unchecked.into_iter();
-        let unanswered = unanswered.filter(|error| error.reason.is_no_answer());
+        let unanswered = unanswered.filter(|error| error.reason.is_unanswered());
         refused.into_iter().chain(unanswered).collect()
     }
 
@@ -142,7 +116,9 @@ impl Cluster {
             cancel,
         };
         let frees_quota = (writes.live.keys()).any(|key| !writes.manifests.contains_key(key));
-        let sent = writer.writes(writes).filter(|(key, ..)| selected(key));
+        let sent = writer
+            .checkable_writes(writes)
+            .filter(|(key, ..)| selected(key));
         let sent = sent.map(|(key, body, live)| async move {
             let manager = &self.options().field_manager;
             let (write, sent) = match live {
@@ -150,11 +126,11 @@ impl Cluster {
                     Write::Create,
                     writer.apply_as(key, manager, false, body).await,
                 ),
-                Some(live) if is_operated(live, writes.store) => (
+                Some(live) if is_managed_by_operator(live, writes.store) => (
                     Write::Replace,
                     writer.apply_as(key, manager, true, body).await,
                 ),
-                // Other values are sent than are applied, so that conflicts say nothing.
+                // The dry run sends masked values, so its conflicts say nothing about the apply.
                 Some(_) if key.kind == Kind::Secret => (
                     Write::Update,
                     writer.apply_as(key, manager, true, body).await,
@@ -299,11 +275,11 @@ impl Writer<'_> {
             })
             .collect();
         let version = None;
-        (!fields.is_empty()).then(|| self.refused(key, Reason::NotStored { version, fields }))
+        (!fields.is_empty()).then(|| self.apply_error(key, Reason::NotStored { version, fields }))
     }
 
     /// Returns the writes that can be checked, each with its body and the object that it changes.
-    fn writes<'w>(
+    fn checkable_writes<'w>(
         &self,
         writes: &Writes<'w>,
     ) -> impl Iterator<Item = (&'w Key, Json, Option<&'w Json>)> {
@@ -383,17 +359,17 @@ impl Checked {
 impl Reason {
     /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an
     /// internal error, or a webhook with side effects refuses dry runs.
-    pub(in crate::cluster) fn is_no_dry_run(&self) -> bool {
+    pub(in crate::cluster) fn is_inconclusive(&self) -> bool {
         match self {
             Self::Rejected { code, message, .. } => {
                 *code >= 500 || message.contains("does not support dry run")
             }
-            reason => reason.is_no_answer(),
+            reason => reason.is_unanswered(),
         }
     }
 
-    /// Returns whether the API server did not answer, so that nothing is known about the object.
-    pub fn is_no_answer(&self) -> bool {
+    /// Returns whether the request did not reach the object: the connection, the credentials or the response failed.
+    pub fn is_unanswered(&self) -> bool {
         matches!(
             self,
             Self::Unreachable(_)
@@ -402,6 +378,7 @@ impl Reason {
                 | Self::Unauthorized { .. }
                 | Self::NotKubernetes { .. }
                 | Self::Panicked(_)
+                | Self::InvalidRequest(_)
                 | Self::Unreadable(_)
                 | Self::Cancelled
         )
@@ -412,7 +389,7 @@ impl Reason {
 /// before it.
 fn dry_run_result(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -> DryRunResult {
     match reason {
-        reason if reason.is_no_dry_run() => DryRunResult::Unchecked,
+        reason if reason.is_inconclusive() => DryRunResult::Unchecked,
         // The message about a Secret is withheld, so that it may be the refusal of a dry run.
         Reason::Rejected { code: 400, .. } if key.kind == Kind::Secret => DryRunResult::Unchecked,
         // Somebody else has written the object at the same time.
@@ -426,9 +403,7 @@ fn dry_run_result(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -
         Reason::Denied { .. } if key.kind.is_custom() => DryRunResult::Unchecked,
         // The role that a binding names is created together with it.
         reason if lacks_role(key, reason) => DryRunResult::Irrelevant,
-        Reason::Forbidden { message } if frees_quota && message.contains("exceeded quota") => {
-            DryRunResult::Irrelevant
-        }
+        reason if frees_quota && reason.exceeds_quota() => DryRunResult::Irrelevant,
         _ => DryRunResult::Refused,
     }
 }

@@ -14,6 +14,7 @@ use super::super::Cluster;
 use super::super::error::{Error, Reason, Verb};
 use super::super::request::Request;
 use super::super::resource::Resource;
+use super::super::rollout::is_observed;
 use super::super::watch::{Selection, Unfinished};
 use super::{ATTEMPTS, Applier};
 use crate::feast::names;
@@ -42,7 +43,7 @@ impl Applier<'_> {
                 return;
             }
             // The count as it was stored: admission control can have changed the configured one.
-            let Some(applied) = self.outcome.exists.get(&key) else {
+            let Some(applied) = self.outcome.objects.get(&key) else {
                 return;
             };
             let replicas = applied["spec"]["replicas"].clone();
@@ -55,12 +56,15 @@ impl Applier<'_> {
                 |objects| {
                     let live = objects.get(&key.name)?;
                     let is_changed = live["spec"]["replicas"] != replicas;
-                    (is_changed || is_observed(live)).then(|| (live.clone(), is_changed))
+                    let generation = live["metadata"]["generation"].as_i64();
+                    let observed = live["status"]["observedGeneration"].as_i64();
+                    (is_changed || is_observed(generation, observed))
+                        .then(|| (live.clone(), is_changed))
                 },
             );
             match settled.await {
                 Ok((live, is_changed)) => {
-                    self.outcome.exists.insert(key.clone(), live);
+                    self.outcome.objects.insert(key.clone(), live);
                     if !is_changed {
                         return;
                     }
@@ -117,8 +121,7 @@ impl Applier<'_> {
                 None => return Ok(()),
             }
         }
-        let message = "its replica count changes too often".to_owned();
-        Err(self.writer.refused(key, Reason::Stale { message }))
+        Err(self.writer.apply_error(key, Reason::changes_too_often()))
     }
 
     /// Removes the limits of a rolling update that the provider does not own: those of an object that somebody else has
@@ -127,6 +130,8 @@ impl Applier<'_> {
         if !has_foreign_limits(self.cluster, live) {
             return Ok(());
         }
+        // Not the configured manager: its entry would get the operation Update beside Apply. `may_take` treats this
+        // manager as the provider's own.
         let manager = self.cluster.replicas_field_manager();
         let patch = json!({"spec": {"strategy": {"type": "Recreate", "rollingUpdate": null}}});
         let namespace = &self.desired.store.namespace;
@@ -159,9 +164,4 @@ fn is_sole_owner(cluster: &Cluster, live: &Json, path: &[&str]) -> bool {
     let mut owners = managed.owners(&path).peekable();
     owners.peek().is_some()
         && owners.all(|entry| entry.operation == Operation::Apply && entry.manager == manager)
-}
-
-/// Returns whether the Deployment controller has observed the current specification.
-fn is_observed(live: &Json) -> bool {
-    live["status"]["observedGeneration"].as_i64() >= live["metadata"]["generation"].as_i64()
 }

@@ -20,7 +20,7 @@ use crate::kubernetes::kind::{Key, Kind};
 
 impl Applier<'_> {
     /// Runs the desired Job after the Jobs of other configurations are deleted, unless it has succeeded before.
-    pub(super) async fn prepare(&mut self) {
+    pub(super) async fn run_due_jobs(&mut self) {
         if !self.ok_so_far() {
             return;
         }
@@ -35,7 +35,7 @@ impl Applier<'_> {
             return;
         }
         for key in due {
-            if let Err(error) = self.run(&key).await {
+            if let Err(error) = self.run_job(&key).await {
                 self.note_failure(&key, error);
             }
         }
@@ -49,15 +49,15 @@ impl Applier<'_> {
     }
 
     fn is_due(&self, key: &Key) -> bool {
-        match self.outcome.exists.get(key) {
+        match self.outcome.objects.get(key) {
             Some(live) => !matches!(job_progress(live), Progress::Done),
-            None => !has_succeeded(self.manifests(), &self.outcome.exists),
+            None => !has_succeeded(self.manifests(), &self.outcome.objects),
         }
     }
 
     /// Deletes the Jobs of other configurations, because two must not run at the same time.
     async fn delete_other_jobs(&mut self) -> Result<(), Error> {
-        let running: Vec<_> = (self.outcome.exists.iter())
+        let running: Vec<_> = (self.outcome.objects.iter())
             .filter(|(key, live)| {
                 key.kind == Kind::Job && !self.manifests().contains_key(*key) && can_have_pods(live)
             })
@@ -69,15 +69,15 @@ impl Applier<'_> {
             return Ok(());
         }
         for (key, live) in &running {
-            self.until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT)
+            self.wait_until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT)
                 .await?;
         }
         Ok(())
     }
 
-    async fn run(&mut self, key: &Key) -> Result<(), Error> {
+    async fn run_job(&mut self, key: &Key) -> Result<(), Error> {
         let manifest = &self.desired.objects.manifests[key];
-        let live = self.outcome.exists.get(key).cloned();
+        let live = self.outcome.objects.get(key).cloned();
         match live.as_ref().map(job_progress) {
             Some(Progress::Failed(message)) => {
                 tracing::info!("running {key} again, which has failed: {message}");
@@ -89,7 +89,7 @@ impl Applier<'_> {
             }
             Some(Progress::Waiting(_) | Progress::Done) | None => {}
         }
-        let live = self.outcome.exists.get(key);
+        let live = self.outcome.objects.get(key);
         let written = self.apply_object(key, manifest, live).await?;
         self.note_write(key, written);
         self.note_differences(key);
@@ -101,14 +101,14 @@ impl Applier<'_> {
             .cluster
             .wait_for_job(self.desired.store, &key.name, role, wait, self.cancel)
             .await?;
-        self.outcome.exists.insert(key.clone(), done);
+        self.outcome.objects.insert(key.clone(), done);
         Ok(())
     }
 
     /// Removes the record of the previous Job from the Deployment, before that Job is deleted and another one starts.
     /// If this update does not complete and is reverted, the previous Job must run again.
     async fn clear_success(&mut self) -> Result<(), Error> {
-        let keys = self.outcome.exists.keys();
+        let keys = self.outcome.objects.keys();
         let deployments: Vec<Key> = (keys.filter(|key| key.kind == Kind::Deployment))
             .cloned()
             .collect();
@@ -122,14 +122,14 @@ impl Applier<'_> {
             })
         };
         for key in deployments {
-            let live = &self.outcome.exists[&key];
+            let live = &self.outcome.objects[&key];
             let patched = self
                 .writer
                 .patch_current(Verb::Patch, &key, live, patch)
                 .await?;
             match patched.map(Cow::into_owned) {
-                Some(live) => self.outcome.exists.insert(key, live),
-                None => self.outcome.exists.remove(&key),
+                Some(live) => self.outcome.objects.insert(key, live),
+                None => self.outcome.objects.remove(&key),
             };
         }
         Ok(())
@@ -141,9 +141,9 @@ impl Applier<'_> {
         };
         let deleted = (self.cluster).delete_one(self.desired.store, key, live, self.cancel);
         deleted.await?;
-        self.until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT)
+        self.wait_until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT)
             .await?;
-        self.outcome.exists.remove(key);
+        self.outcome.objects.remove(key);
         Ok(())
     }
 

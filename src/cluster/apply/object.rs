@@ -125,11 +125,11 @@ impl Applier<'_> {
             let reason = Reason::Foreign {
                 owner: owner(&live),
             };
-            return Err(self.writer.refused(key, reason));
+            return Err(self.writer.apply_error(key, reason));
         }
         if key.kind == Kind::Secret && store_secret::hash_key(&live) != store_secret::hash_key(body)
         {
-            return Err(self.writer.refused(key, Reason::OwnerChanged));
+            return Err(self.writer.apply_error(key, Reason::OwnerChanged));
         }
         Ok(Created::Existing(live))
     }
@@ -188,8 +188,7 @@ impl Writer<'_> {
                 (live, is_fresh) = (Cow::Owned(now), true);
             }
         }
-        let message = "its version changes too often".to_owned();
-        Err(self.refused(key, Reason::Stale { message }))
+        Err(self.apply_error(key, Reason::changes_too_often()))
     }
 
     /// Returns whether the apply takes the field from its owner. It takes:
@@ -265,8 +264,7 @@ impl Writer<'_> {
                 None => return Ok(None),
             }
         }
-        let message = "its version changes too often".to_owned();
-        let reason = Reason::Stale { message };
+        let reason = Reason::changes_too_often();
         Err((self.cluster).object_error(verb, self.store, key, reason))
     }
 
@@ -286,7 +284,7 @@ impl Writer<'_> {
     }
 
     /// Returns an error about applying the object.
-    pub(super) fn refused(&self, key: &Key, reason: Reason) -> Error {
+    pub(super) fn apply_error(&self, key: &Key, reason: Reason) -> Error {
         (self.cluster).object_error(Verb::Apply, self.store, key, reason)
     }
 }

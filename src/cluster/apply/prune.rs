@@ -16,7 +16,7 @@ impl Applier<'_> {
             return;
         }
         let policy = self.desired.pvc_policy;
-        let keys = self.outcome.exists.keys();
+        let keys = self.outcome.objects.keys();
         let (kept, pruned): (Vec<Key>, Vec<Key>) = keys
             .filter(|key| !self.manifests().contains_key(*key) && selected(key))
             .filter(|key| !policy.is_external(key))
@@ -24,20 +24,20 @@ impl Applier<'_> {
             .partition(|key| policy.retains(key));
         let applier = &*self;
         let deletions = pruned.iter().filter_map(|key| {
-            let live = applier.outcome.exists.get(key)?;
+            let live = applier.outcome.objects.get(key)?;
             Some(applier.delete_pruned(key, live))
         });
         let results = join_all(deletions).await;
         for (key, result) in pruned.into_iter().zip(results) {
             match result {
                 Ok(()) => {
-                    self.outcome.exists.remove(&key);
+                    self.outcome.objects.remove(&key);
                     self.outcome.changed.insert(key);
                 }
                 Err(error) => self.outcome.errors.push(error),
             }
         }
-        self.outcome.kept.extend(kept);
+        self.outcome.retained_pvcs.extend(kept);
     }
 
     /// Deletes the object. Waits until an autoscaler is gone that has another one as a dependent: until then, both can
@@ -46,7 +46,7 @@ impl Applier<'_> {
         let (cluster, store) = (self.cluster, self.desired.store);
         cluster.delete_one(store, key, live, self.cancel).await?;
         if is_autoscaler(key) && key.kind.propagation() == Propagation::Foreground {
-            let deleted = self.until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT);
+            let deleted = self.wait_until_deleted(Verb::Delete, key, live, DELETION_TIMEOUT);
             return deleted.await;
         }
         Ok(())

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
+use super::super::delete::Deadline;
 use super::super::error::{Error, Verb};
-use super::super::watch::Unfinished;
 use super::{Applier, immutable_change, is_terminating};
 use crate::kubernetes::kind::Key;
 
@@ -32,12 +32,13 @@ impl Applier<'_> {
         }
         let left = (self.desired.deadline).saturating_duration_since(Instant::now());
         let timeout = left.max(DELETION_TIMEOUT);
-        self.until_deleted(Verb::Apply, key, live, timeout).await?;
+        self.wait_until_deleted(Verb::Apply, key, live, timeout)
+            .await?;
         Ok(true)
     }
 
-    /// Waits until the object is gone. An error says what was being done.
-    pub(super) async fn until_deleted(
+    /// Waits until the object is gone. `verb` is the operation that needs this.
+    pub(super) async fn wait_until_deleted(
         &self,
         verb: Verb,
         key: &Key,
@@ -45,19 +46,9 @@ impl Applier<'_> {
         timeout: Duration,
     ) -> Result<(), Error> {
         tracing::info!("waiting for the deletion of {key}");
-        let deadline = Instant::now() + timeout;
         let (cluster, store) = (self.cluster, self.desired.store);
-        let deleted = cluster.wait_deleted(store, key, live, deadline, self.cancel);
-        match deleted.await {
-            Ok(()) => Ok(()),
-            Err(Unfinished::Failed(error)) => Err(error),
-            Err(Unfinished::TimedOut { interruption }) => {
-                let stalled = cluster.stalled_deletion(store, key, live, timeout, interruption);
-                match stalled.await {
-                    Some(reason) => Err(cluster.object_error(verb, store, key, reason)),
-                    None => Ok(()),
-                }
-            }
-        }
+        let deadline = Deadline::after(timeout);
+        let deleted = cluster.wait_until_deleted(verb, store, key, live, deadline, self.cancel);
+        deleted.await
     }
 }

@@ -19,7 +19,9 @@ use tokio::time::Instant;
 
 use super::super::delete::StalledDeletion;
 use super::super::error::{Reason, Verb};
-use super::super::operator::{is_operated, is_owned, release};
+use super::super::operator::{
+    is_managed_by_operator, is_owned_by_custom_resource, take_over_patch,
+};
 use super::super::resource::Resource;
 use super::super::watch::{Selection, Unfinished};
 use super::{Applier, is_terminating};
@@ -29,31 +31,31 @@ use crate::kubernetes::kind::{Key, Kind};
 const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Applier<'_> {
-    /// Releases all objects of the operator.
+    /// Takes over all objects of the operator.
     pub(super) async fn take_over(&mut self) {
         let store = self.desired.store;
-        let operated = |(_, live): &(&Key, &Json)| is_operated(live, store);
-        let objects = self.outcome.exists.iter().filter(operated);
+        let operated = |(_, live): &(&Key, &Json)| is_managed_by_operator(live, store);
+        let objects = self.outcome.objects.iter().filter(operated);
         let keys: Vec<Key> = objects.map(|(key, _)| key.clone()).collect();
-        let is_lost = |key: &&Key| is_pvc(key) && is_terminating(&self.outcome.exists[*key]);
+        let is_lost = |key: &&Key| is_pvc(key) && is_terminating(&self.outcome.objects[*key]);
         if let Some(key) = keys.iter().find(is_lost) {
-            let live = &self.outcome.exists[key];
+            let live = &self.outcome.objects[key];
             let stalled = StalledDeletion::new(key, &store.namespace, live, None, None);
             let reason = Reason::Terminating(Box::new(stalled));
             let error = (self.cluster).object_error(Verb::TakeOver, store, key, reason);
             return self.outcome.errors.push(error);
         }
-        let owned = |key: &&Key| is_owned(&self.outcome.exists[*key], store);
+        let owned = |key: &&Key| is_owned_by_custom_resource(&self.outcome.objects[*key], store);
         let canary = (keys.iter())
             .filter(owned)
             .min_by_key(|key| (is_pvc(key), (*key).clone()));
         if let Some(canary) = canary.cloned() {
-            self.release([canary.clone()]).await;
+            self.take_over_objects([canary.clone()]).await;
             self.check_operator(&canary).await;
         }
         let (pvcs, rest): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(is_pvc);
-        self.release(pvcs).await;
-        self.release(rest).await;
+        self.take_over_objects(pvcs).await;
+        self.take_over_objects(rest).await;
     }
 
     /// Watches a released object. Notes an error if the operator takes it back.
@@ -70,7 +72,9 @@ impl Applier<'_> {
             self.cancel,
             |objects| {
                 let mut objects = objects.values();
-                objects.any(|live| is_owned(live, store)).then_some(())
+                objects
+                    .any(|live| is_owned_by_custom_resource(live, store))
+                    .then_some(())
             },
         );
         match taken_back.await {
@@ -91,16 +95,16 @@ impl Applier<'_> {
         }
     }
 
-    /// Releases these objects in parallel, unless something has failed.
-    async fn release(&mut self, keys: impl IntoIterator<Item = Key>) {
+    /// Takes over these objects in parallel, unless something has failed.
+    async fn take_over_objects(&mut self, keys: impl IntoIterator<Item = Key>) {
         if !self.ok_so_far() {
             return;
         }
         let (applier, store) = (&*self, self.desired.store);
         let manager = &self.cluster.options().field_manager;
-        let patch = |live: &Json| release(live, store, manager);
+        let patch = |live: &Json| take_over_patch(live, store, manager);
         let released = join_all(keys.into_iter().map(|key| async move {
-            let live = &applier.outcome.exists[&key];
+            let live = &applier.outcome.objects[&key];
             let released = applier
                 .writer
                 .patch_current(Verb::TakeOver, &key, live, patch);
@@ -111,10 +115,10 @@ impl Applier<'_> {
             match result {
                 Ok(Some(live)) => {
                     self.outcome.taken_over.insert(key.clone());
-                    self.outcome.exists.insert(key, live);
+                    self.outcome.objects.insert(key, live);
                 }
                 Ok(None) => {
-                    self.outcome.exists.remove(&key);
+                    self.outcome.objects.remove(&key);
                 }
                 Err(error) => self.outcome.errors.push(error),
             }

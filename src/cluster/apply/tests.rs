@@ -73,7 +73,7 @@ async fn an_interrupted_write_is_part_of_the_outcome() {
     };
     let apply = apply_secret(&cluster, BTreeMap::new(), &cancel);
     let (outcome, ()) = tokio::join!(apply, interrupt);
-    assert_eq!(outcome.exists, [secret()].into());
+    assert_eq!(outcome.objects, [secret()].into());
     assert_eq!(outcome.changed, BTreeSet::new());
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
@@ -88,7 +88,7 @@ async fn a_failure_keeps_the_previous_job() {
     let job = object(Kind::Job, "feast-x-apply-1");
     let cancel = CancellationToken::new();
     let outcome = apply_secret(&cluster, [job.clone()].into(), &cancel).await;
-    assert_eq!(outcome.exists, [job].into());
+    assert_eq!(outcome.objects, [job].into());
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
         errors(&outcome),
@@ -106,7 +106,7 @@ async fn a_job_that_cannot_be_deleted_ends_the_apply() {
     let job = object(Kind::Job, "feast-x-apply-1");
     let cancel = CancellationToken::new();
     let outcome = apply_secret(&cluster, [job.clone()].into(), &cancel).await;
-    assert_eq!(outcome.exists, [job, secret()].into());
+    assert_eq!(outcome.objects, [job, secret()].into());
     let place = format!("in namespace \"ns\" of the cluster at {}", cluster.server());
     assert_eq!(
         errors(&outcome),
@@ -231,11 +231,11 @@ mod take_over {
         let mut applier = Applier {
             cluster: &cluster,
             desired,
-            issued: None,
+            certificates: None,
             writer: desired.writer(&cluster, &cancel),
             cancel: &cancel,
             outcome: Outcome {
-                exists: [(key, operated("1"))].into(),
+                objects: [(key, operated("1"))].into(),
                 ..Outcome::default()
             },
         };
@@ -252,7 +252,7 @@ mod take_over {
     async fn a_lost_answer_is_read_again() {
         let key = Key::new(Kind::Service, "feast-x-online");
         let outcome = taken_over([Reply::Lose, stale(), Reply::Answer(200, released())]).await;
-        assert_eq!(outcome.exists, [(key.clone(), released())].into());
+        assert_eq!(outcome.objects, [(key.clone(), released())].into());
         assert_eq!(outcome.taken_over, [key].into());
     }
 
@@ -260,7 +260,7 @@ mod take_over {
     async fn an_object_that_is_gone_is_not_part_of_the_outcome() {
         let gone = Reply::Answer(404, json!({"kind": "Status", "message": "not found"}));
         let outcome = taken_over([stale(), gone]).await;
-        assert_eq!(outcome.exists, BTreeMap::new());
+        assert_eq!(outcome.objects, BTreeMap::new());
         assert_eq!(outcome.taken_over, BTreeSet::new());
     }
 }
@@ -319,7 +319,7 @@ mod settle {
         let listed = [deployment(7, true), deployment(3, true)];
         let (methods, outcome) = replace_autoscaler(listed).await;
         assert_eq!(methods, ["DELETE", "PATCH", "GET", "PATCH", "GET"]);
-        let live = outcome.exists.values().next().unwrap();
+        let live = outcome.objects.values().next().unwrap();
         assert_eq!(live["spec"]["replicas"], 3);
     }
 

@@ -44,7 +44,7 @@ impl Outcome {
         let is_deployment = |key: &Key| key.kind == Kind::Deployment;
         !self.errors.is_empty()
             && self.errors.iter().all(Error::is_refusal)
-            && !self.exists.keys().any(is_deployment)
+            && !self.objects.keys().any(is_deployment)
     }
 }
 
@@ -65,14 +65,14 @@ impl Cluster {
                 continue;
             }
             let deletions = keys.iter().map(|key| {
-                let live = outcome.exists.get(key).unwrap_or(&Json::Null);
+                let live = outcome.objects.get(key).unwrap_or(&Json::Null);
                 self.undo_object(store, key, live, cancel)
             });
             let results = join_all(deletions).await;
             for (key, result) in keys.into_iter().zip(results) {
                 match result {
                     Ok(true) => {
-                        outcome.exists.remove(&key);
+                        outcome.objects.remove(&key);
                         outcome.created.remove(&key);
                     }
                     Ok(false) => drop(undone.left.insert(key)),
@@ -115,8 +115,7 @@ impl Cluster {
                 deleted => return deleted.map(|()| true),
             }
         }
-        let message = "its version changes too often".to_owned();
-        Err(self.object_error(Verb::Delete, store, key, Reason::Stale { message }))
+        Err(self.object_error(Verb::Delete, store, key, Reason::changes_too_often()))
     }
 }
 
@@ -142,7 +141,7 @@ mod tests {
     use crate::cluster::fake_api::{self, Reply};
 
     #[test]
-    fn only_a_provisioned_volume_belongs_to_the_claim() {
+    fn only_a_provisioned_volume_belongs_to_the_pvc() {
         let pvc = |volume: Json, annotations: Json| {
             has_own_volume(
                 &json!({"metadata": {"annotations": annotations}, "spec": {"volumeName": volume}}),
@@ -188,7 +187,7 @@ mod tests {
         ];
         let mut outcome = Outcome {
             created: created.iter().map(|(key, _)| key.clone()).collect(),
-            exists: created
+            objects: created
                 .into_iter()
                 .chain([live(Kind::ConfigMap, "before")])
                 .collect::<BTreeMap<_, _>>(),
@@ -209,7 +208,7 @@ mod tests {
     #[tokio::test]
     async fn deletes_what_the_create_has_made_and_nothing_else() {
         let (undone, outcome, lines) = undone(&[]).await;
-        assert_eq!(keys(outcome.exists.keys()), ["ConfigMap/before"]);
+        assert_eq!(keys(outcome.objects.keys()), ["ConfigMap/before"]);
         assert!(undone.left.is_empty() && undone.errors.is_empty());
         assert_eq!(
             lines,
@@ -224,7 +223,7 @@ mod tests {
         assert_eq!(keys(&left.left), ["Secret/secret", "Service/service"]);
         assert_eq!(left.errors.len(), 1);
         assert_eq!(
-            keys(outcome.exists.keys()),
+            keys(outcome.objects.keys()),
             ["Secret/secret", "ConfigMap/before", "Service/service"]
         );
         let (left, outcome, lines) = undone(&[("GET", 200, BOUND)]).await;

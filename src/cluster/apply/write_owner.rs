@@ -74,7 +74,6 @@ impl Cluster {
                 }
             }
         }
-        let message = "it changes too often to be written".to_owned();
-        Err(self.object_error(Verb::Apply, store, &key, Reason::Stale { message }))
+        Err(self.object_error(Verb::Apply, store, &key, Reason::changes_too_often()))
     }
 }

@@ -22,7 +22,7 @@ use secrecy::SecretString;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt, service_fn};
 
-use super::credentials::{ClientIdentity, Credentials, Printed};
+use super::credentials::{ClientIdentity, Credentials, PluginCredentials};
 use super::proxy::Proxy;
 use super::{ConnectionError, Endpoint, tls};
 use crate::cluster::task;
@@ -38,10 +38,10 @@ const WATCHES_PER_CONNECTION: usize = 40;
 const CONNECTIONS: usize = 8;
 
 /// Sends a request to the API server.
-type Transport = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
+type Transport = BoxCloneSyncService<Request<Body>, HttpResponse, BoxError>;
 
 /// The response; its type is the same for every connector.
-type Answer = <legacy::Client<HttpConnector, Body> as Service<Request<Body>>>::Response;
+type HttpResponse = <legacy::Client<HttpConnector, Body> as Service<Request<Body>>>::Response;
 
 /// Creates the client. Runs the program that prints the credentials, if there is one.
 ///
@@ -55,7 +55,7 @@ pub async fn client(endpoint: Endpoint) -> Result<Client, Arc<ConnectionError>> 
         proxy,
         ..
     } = endpoint;
-    let printed = credentials.printed().await?;
+    let printed = credentials.plugin_credentials().await?;
     let identity = printed.and_then(|printed| printed.identity.clone());
     let headers = config.extra_headers_layer().map_err(unusable)?;
     let service = ServiceBuilder::new()
@@ -63,7 +63,7 @@ pub async fn client(endpoint: Endpoint) -> Result<Client, Arc<ConnectionError>> 
         .layer(headers);
     let namespace = config.default_namespace.clone();
     // Certificates are read from files.
-    let connections = task::blocking(move || Connections::open(config, proxy, identity)).await;
+    let connections = task::blocking(move || Connections::new(config, proxy, identity)).await;
     let connections = connections.map_err(|error| Arc::new(ConnectionError::Task(error)))??;
     let connections = Arc::new(connections);
     let service = service.service(service_fn(move |request: Request<Body>| {
@@ -83,10 +83,10 @@ async fn send(
     credentials: &Credentials,
     connections: &Connections,
     request: Request<Body>,
-) -> Result<Answer, BoxError> {
+) -> Result<HttpResponse, BoxError> {
     let (head, body) = request.into_parts();
     let again = match credentials {
-        Credentials::Program(_) => body.try_clone(),
+        Credentials::Plugin(_) => body.try_clone(),
         Credentials::None | Credentials::Header(_) | Credentials::TokenFile(_) => None,
     };
     let again = again.map(|body| Request::from_parts(head.clone(), body));
@@ -109,7 +109,7 @@ async fn send_once(
     credentials: &Credentials,
     connections: &Connections,
     mut request: Request<Body>,
-) -> Result<(Answer, Option<Arc<Printed>>), BoxError> {
+) -> Result<(HttpResponse, Option<Arc<PluginCredentials>>), BoxError> {
     let printed = credentials.authorize(&mut request).await?;
     let identity = printed.as_ref().and_then(|it| it.identity.as_ref());
     let transport = connections.transport(identity)?;
@@ -125,12 +125,12 @@ struct Connections {
 }
 
 impl Connections {
-    fn open(
+    fn new(
         config: Config,
         proxy: Option<Proxy>,
         identity: Option<ClientIdentity>,
     ) -> Result<Self, Arc<ConnectionError>> {
-        let transport = open(&config, proxy.as_ref(), identity.as_ref())?;
+        let transport = build_transport(&config, proxy.as_ref(), identity.as_ref())?;
         Ok(Self {
             config,
             proxy,
@@ -145,7 +145,7 @@ impl Connections {
     ) -> Result<Transport, Arc<ConnectionError>> {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0.as_ref() != identity {
-            let transport = open(&self.config, self.proxy.as_ref(), identity)?;
+            let transport = build_transport(&self.config, self.proxy.as_ref(), identity)?;
             *current = (identity.cloned(), transport);
         }
         Ok(current.1.clone())
@@ -153,7 +153,7 @@ impl Connections {
 }
 
 /// Returns a transport with its own connections, which are opened when they are needed.
-fn open(
+fn build_transport(
     config: &Config,
     proxy: Option<&Proxy>,
     identity: Option<&ClientIdentity>,
@@ -170,17 +170,17 @@ fn open(
     tcp.set_connect_timeout(config.connect_timeout);
     let name = config.tls_server_name.as_deref();
     Ok(match proxy {
-        None => transport(tcp, tls, name),
-        Some(proxy) if proxy.is_socks() => transport(socks(proxy, tcp), tls, name),
+        None => build_transport_over(tcp, tls, name),
+        Some(proxy) if proxy.is_socks() => build_transport_over(socks(proxy, tcp), tls, name),
         Some(proxy) if proxy.is_https() => {
             let to_proxy = HttpsConnectorBuilder::new()
                 .with_tls_config(tls.clone())
                 .https_or_http()
                 .enable_http1()
                 .wrap_connector(tcp);
-            transport(tunnel(proxy, to_proxy), tls, name)
+            build_transport_over(tunnel(proxy, to_proxy), tls, name)
         }
-        Some(proxy) => transport(tunnel(proxy, tcp), tls, name),
+        Some(proxy) => build_transport_over(tunnel(proxy, tcp), tls, name),
     })
 }
 
@@ -202,7 +202,7 @@ fn socks(proxy: &Proxy, tcp: HttpConnector) -> SocksV5<HttpConnector> {
 
 /// Returns HTTP and TLS over the connections of `connect`, which are direct or go through a proxy. `name` is the name
 /// in the server's certificate if it is not that of the URL.
-fn transport<C>(connect: C, tls: ClientConfig, name: Option<&str>) -> Transport
+fn build_transport_over<C>(connect: C, tls: ClientConfig, name: Option<&str>) -> Transport
 where
     HttpsConnector<C>: Connect + Clone + Send + Sync + 'static,
 {
@@ -269,7 +269,7 @@ mod tests {
         let mut config = Config::new("https://192.0.2.1".parse().unwrap());
         config.accept_invalid_certs = true;
         let (first, second) = (identity(), identity());
-        let connections = Connections::open(config, None, Some(first)).unwrap();
+        let connections = Connections::new(config, None, Some(first)).unwrap();
         connections.transport(Some(&second)).unwrap();
         let current = connections.current.lock().unwrap();
         assert!(current.0 == Some(second));

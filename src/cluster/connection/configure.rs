@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use super::check::{certificate_problem, line_problem, server_name_problem};
-use super::credentials::{Credentials, Identity};
+use super::credentials::{Credentials, CredentialsInfo};
 use super::environment::variable;
 use super::kubeconfig::{self, Names, Selected};
 use super::proxy::Proxy;
@@ -28,7 +28,7 @@ pub struct Endpoint {
     pub(super) config: Config,
     pub(super) credentials: Credentials,
     pub(super) proxy: Option<Proxy>,
-    pub(super) identity: Identity,
+    pub(super) credentials_info: CredentialsInfo,
     pub(super) origin: Origin,
 }
 
@@ -39,7 +39,7 @@ impl Endpoint {
     ///
     /// The credentials could not be obtained.
     pub async fn renew_credentials(&self) -> Result<(), Arc<ConnectionError>> {
-        self.credentials.printed().await.map(drop)
+        self.credentials.plugin_credentials().await.map(drop)
     }
 }
 
@@ -54,10 +54,8 @@ pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
         return Err(ConnectionError::NothingConfigured);
     }
     if let Some(problem) = connection.problems().into_iter().next() {
-        return Err(ConnectionError::Invalid {
-            origin: connection.source(problem.attribute),
-            problem: problem.problem,
-        });
+        let origin = connection.origin_of(problem.attribute);
+        return Err(ConnectionError::invalid(origin, problem.problem));
     }
     let origin = connection.describe();
     if connection.in_cluster_config == Some(true) {
@@ -77,7 +75,7 @@ pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
     };
     connection.override_cluster(&mut cluster);
     let is_own = connection.override_user(&mut user)?;
-    let source = Source {
+    let origins = Origins {
         connection,
         names: names.as_ref(),
         is_own,
@@ -91,19 +89,20 @@ pub fn configure(connection: &Connection) -> Result<Endpoint, ConnectionError> {
             source: Box::new(error),
         })?);
     }
-    let mut config = Config::new(address(&cluster, &source)?);
+    let mut config = Config::new(address(&cluster, &origins)?);
     config.accept_invalid_certs = cluster.insecure_skip_tls_verify.unwrap_or(false);
-    config.root_cert = roots(&cluster, &source)?;
-    config.tls_server_name = server_name(&cluster, &source)?;
-    let proxy = proxy(&cluster, &source, &config.cluster_url)?;
-    check_impersonation(&user, &source)?;
-    let (credentials, identity) = Credentials::take(&mut user, |field| source.of_user(field))?;
+    config.root_cert = roots(&cluster, &origins)?;
+    config.tls_server_name = server_name(&cluster, &origins)?;
+    let proxy = proxy(&cluster, &origins, &config.cluster_url)?;
+    check_impersonation(&user, &origins)?;
+    let (credentials, credentials_info) =
+        Credentials::take(&mut user, |field| origins.of_user(field))?;
     config.auth_info = user;
     Ok(Endpoint {
         config: with_user_agent(config),
         credentials,
         proxy,
-        identity,
+        credentials_info,
         origin,
     })
 }
@@ -119,35 +118,35 @@ fn with_user_agent(mut config: Config) -> Config {
 
 fn in_cluster(connection: &Connection, origin: Origin) -> Result<Endpoint, ConnectionError> {
     if connection.host.is_some() || !connection.paths().is_empty() {
-        return Err(ConnectionError::Invalid {
-            origin: origin.to_string(),
-            problem: "in_cluster_config excludes host, config_path and config_paths".into(),
-        });
+        return Err(ConnectionError::invalid(
+            origin.to_string(),
+            "in_cluster_config excludes host, config_path and config_paths",
+        ));
     }
     let mut config = Config::incluster().map_err(|source| ConnectionError::Unusable {
         origin: origin.to_string(),
         source: Box::new(source),
     })?;
-    let source = |_: &str| "the service account of the pod".to_owned();
-    let (credentials, identity) = Credentials::take(&mut config.auth_info, source)?;
+    let origin_of = |_: &str| "the service account of the pod".to_owned();
+    let (credentials, credentials_info) = Credentials::take(&mut config.auth_info, origin_of)?;
     Ok(Endpoint {
         config: with_user_agent(config),
         credentials,
         proxy: None,
-        identity,
+        credentials_info,
         origin,
     })
 }
 
 /// Names the place where a part of the connection was configured.
-struct Source<'a> {
+struct Origins<'a> {
     connection: &'a Connection,
     names: Option<&'a Names>,
     /// True if the credentials come from the block or the environment, not from the kubeconfig.
     is_own: bool,
 }
 
-impl Source<'_> {
+impl Origins<'_> {
     /// `field` is a field name of a kubeconfig.
     fn of_cluster(&self, field: &str) -> String {
         let attribute = match field {
@@ -163,7 +162,7 @@ impl Source<'_> {
             _ => None,
         };
         match (attribute, self.names) {
-            (Some((attribute, true)), _) => self.connection.source(attribute),
+            (Some((attribute, true)), _) => self.connection.origin_of(attribute),
             (_, Some(Names { cluster, .. })) => {
                 format!("`{field}` of the cluster \"{cluster}\" in the kubeconfig")
             }
@@ -183,20 +182,16 @@ impl Source<'_> {
             (false, Some(Names { user, .. })) => {
                 format!("`{field}` of the user \"{user}\" in the kubeconfig")
             }
-            _ => self.connection.source(attribute),
+            _ => self.connection.origin_of(attribute),
         }
     }
 }
 
-fn invalid(origin: String, problem: String) -> ConnectionError {
-    ConnectionError::Invalid { origin, problem }
-}
-
-fn address(cluster: &Cluster, source: &Source<'_>) -> Result<Uri, ConnectionError> {
+fn address(cluster: &Cluster, origins: &Origins<'_>) -> Result<Uri, ConnectionError> {
     let wrong = || {
-        invalid(
-            source.of_cluster("server"),
-            "it must be a URL such as https://192.0.2.1:6443".to_owned(),
+        ConnectionError::invalid(
+            origins.of_cluster("server"),
+            "it must be a URL such as https://192.0.2.1:6443",
         )
     };
     let url: Uri = (cluster.server.as_deref())
@@ -209,19 +204,23 @@ fn address(cluster: &Cluster, source: &Source<'_>) -> Result<Uri, ConnectionErro
 }
 
 /// Returns the root certificates for the API server; `None` for those of the system.
-fn roots(cluster: &Cluster, source: &Source<'_>) -> Result<Option<Vec<Vec<u8>>>, ConnectionError> {
+fn roots(
+    cluster: &Cluster,
+    origins: &Origins<'_>,
+) -> Result<Option<Vec<Vec<u8>>>, ConnectionError> {
     let (origin, pem) = match (
         &cluster.certificate_authority_data,
         &cluster.certificate_authority,
     ) {
         (Some(data), _) => {
-            let origin = source.of_cluster("certificate-authority-data");
+            let origin = origins.of_cluster("certificate-authority-data");
             let pem = STANDARD.decode(data);
-            let pem = pem.map_err(|_| invalid(origin.clone(), "it is not base64".to_owned()))?;
+            let pem =
+                pem.map_err(|_| ConnectionError::invalid(origin.clone(), "it is not base64"))?;
             (origin, pem)
         }
         (None, Some(path)) => {
-            let origin = source.of_cluster("certificate-authority");
+            let origin = origins.of_cluster("certificate-authority");
             let origin = format!("{origin} (file {path})");
             let pem = std::fs::read(path).map_err(|source| ConnectionError::File {
                 what: "the file of the cluster's root certificates".to_owned(),
@@ -233,7 +232,7 @@ fn roots(cluster: &Cluster, source: &Source<'_>) -> Result<Option<Vec<Vec<u8>>>,
         (None, None) => return Ok(None),
     };
     if let Some(problem) = certificate_problem(&String::from_utf8_lossy(&pem)) {
-        return Err(invalid(origin, problem));
+        return Err(ConnectionError::invalid(origin, problem));
     }
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     match certificates {
@@ -242,35 +241,47 @@ fn roots(cluster: &Cluster, source: &Source<'_>) -> Result<Option<Vec<Vec<u8>>>,
                 .map(|certificate| certificate.as_ref().to_vec())
                 .collect(),
         )),
-        Err(_) => Err(invalid(origin, "it is not well-formed PEM text".to_owned())),
+        Err(_) => Err(ConnectionError::invalid(
+            origin,
+            "it is not well-formed PEM text",
+        )),
     }
 }
 
-fn server_name(cluster: &Cluster, source: &Source<'_>) -> Result<Option<String>, ConnectionError> {
+fn server_name(
+    cluster: &Cluster,
+    origins: &Origins<'_>,
+) -> Result<Option<String>, ConnectionError> {
     let name = cluster.tls_server_name.clone();
     match name.as_deref().and_then(server_name_problem) {
-        Some(problem) => Err(invalid(source.of_cluster("tls-server-name"), problem)),
+        Some(problem) => Err(ConnectionError::invalid(
+            origins.of_cluster("tls-server-name"),
+            problem,
+        )),
         None => Ok(name),
     }
 }
 
 fn proxy(
     cluster: &Cluster,
-    source: &Source<'_>,
+    origins: &Origins<'_>,
     url: &Uri,
 ) -> Result<Option<Proxy>, ConnectionError> {
     let Some(text) = &cluster.proxy_url else {
         return Proxy::from_environment(url, |name| std::env::var(name).ok());
     };
-    let origin = source.of_cluster("proxy-url");
+    let origin = origins.of_cluster("proxy-url");
     match Proxy::parse(text, origin.clone()) {
         Ok(proxy) => Ok(Some(proxy)),
-        Err(problem) => Err(invalid(origin, line_problem(text).unwrap_or(problem))),
+        Err(problem) => Err(ConnectionError::invalid(
+            origin,
+            line_problem(text).unwrap_or(problem),
+        )),
     }
 }
 
 /// Checks the user and the groups of impersonation, which are sent as headers.
-fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), ConnectionError> {
+fn check_impersonation(user: &AuthInfo, origins: &Origins<'_>) -> Result<(), ConnectionError> {
     let extra = user.impersonate_user_extra.iter().flatten();
     let fields = (user.impersonate.iter().map(|text| ("as", text)))
         .chain(user.impersonate_uid.iter().map(|text| ("as-uid", text)))
@@ -278,7 +289,7 @@ fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), Conne
         .chain(extra.flat_map(|(_, values)| values.iter().map(|text| ("as-user-extra", text))));
     for (field, text) in fields {
         if let Some(problem) = line_problem(text) {
-            return Err(invalid(source.of_user(field), problem));
+            return Err(ConnectionError::invalid(origins.of_user(field), problem));
         }
     }
     Ok(())
@@ -287,7 +298,7 @@ fn check_impersonation(user: &AuthInfo, source: &Source<'_>) -> Result<(), Conne
 impl Connection {
     /// Returns a phrase such as `` `config_path` in the provider block`` or `the environment variable
     /// KUBE_CONFIG_PATH`.
-    pub(super) fn source(&self, attribute: &'static str) -> String {
+    pub(super) fn origin_of(&self, attribute: &'static str) -> String {
         if self.from_environment.contains(attribute) {
             format!("the environment variable {}", variable(attribute))
         } else {
@@ -299,23 +310,23 @@ impl Connection {
     pub(super) fn describe(&self) -> Origin {
         let mut parts = Vec::new();
         if let Some(host) = &self.host {
-            parts.push(format!("{} (host {host})", self.source("host")));
+            parts.push(format!("{} (host {host})", self.origin_of("host")));
         }
         for path in self
             .config_path
             .iter()
             .chain(self.config_paths.iter().flatten())
         {
-            parts.push(format!("{} (file {path})", self.source_of_paths()));
+            parts.push(format!("{} (file {path})", self.origin_of_paths()));
         }
         if let Some(context) = &self.config_context {
             parts.push(format!(
                 "{} (context {context})",
-                self.source("config_context")
+                self.origin_of("config_context")
             ));
         }
         if self.in_cluster_config == Some(true) {
-            parts.push(self.source("in_cluster_config"));
+            parts.push(self.origin_of("in_cluster_config"));
         }
         let credentials = [
             ("token", self.token.is_some()),
@@ -324,7 +335,7 @@ impl Connection {
             ("exec", self.exec.is_some()),
         ];
         for (attribute, _) in credentials.into_iter().filter(|(_, set)| *set) {
-            parts.push(self.source(attribute));
+            parts.push(self.origin_of(attribute));
         }
         Origin(parts)
     }

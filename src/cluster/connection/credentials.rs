@@ -2,8 +2,8 @@
 //!
 //! Client certificates are part of the TLS settings; a program can return them, too.
 
-mod legacy;
-mod program;
+mod auth_provider;
+mod credential_plugin;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,10 +22,9 @@ use tokio::time::Instant;
 
 use super::ConnectionError;
 use super::check::{line_problem, token_problem};
-use program::Program;
+use credential_plugin::CredentialPlugin;
 
-pub(in crate::cluster) use legacy::shown;
-pub(super) use program::{ClientIdentity, Printed};
+pub(super) use credential_plugin::{ClientIdentity, PluginCredentials};
 
 /// The time after which a token file is read again, as in kubectl.
 const TOKEN_FILE_AGE: Duration = Duration::from_secs(60);
@@ -37,57 +36,57 @@ pub(super) enum Credentials {
     None,
     Header(HeaderValue),
     TokenFile(Arc<TokenFile>),
-    Program(Arc<Program>),
+    Plugin(Arc<CredentialPlugin>),
 }
 
 /// The credentials of a connection, for error messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Identity {
+pub enum CredentialsInfo {
     /// No credentials are configured, so that requests are anonymous.
     Anonymous,
     Configured {
         /// Where the credentials were configured: ``the environment variable KUBE_TOKEN``.
-        source: String,
+        origin: String,
         /// The expiration time of a token that contains it and that nothing renews.
         expires: Option<Timestamp>,
-        /// True if a program prints them, which is run again when they expire.
-        is_printed: bool,
+        /// True if a credential plugin prints them, which is run again when they expire.
+        from_plugin: bool,
     },
 }
 
-impl Identity {
-    /// Adds credentials from another source.
-    fn with(self, source: String, expires: Option<Timestamp>) -> Self {
+impl CredentialsInfo {
+    /// Adds credentials from another place.
+    fn with(self, origin: String, expires: Option<Timestamp>) -> Self {
         match self {
             Self::Anonymous => Self::Configured {
-                source,
+                origin,
                 expires,
-                is_printed: false,
+                from_plugin: false,
             },
             Self::Configured {
-                source: first,
+                origin: first,
                 expires: first_expires,
-                is_printed,
+                from_plugin,
             } => Self::Configured {
-                source: format!("{first} and {source}"),
+                origin: format!("{first} and {origin}"),
                 expires: first_expires.or(expires),
-                is_printed,
+                from_plugin,
             },
         }
     }
 
     /// Adds the credentials that a program prints.
-    fn with_program(self, source: String) -> Self {
-        let mut identity = self.with(source, None);
-        if let Self::Configured { is_printed, .. } = &mut identity {
-            *is_printed = true;
+    fn with_plugin(self, origin: String) -> Self {
+        let mut info = self.with(origin, None);
+        if let Self::Configured { from_plugin, .. } = &mut info {
+            *from_plugin = true;
         }
-        identity
+        info
     }
 }
 
 impl Credentials {
-    /// Takes the credentials for the header out of `user`. `source` returns the place where a field of a kubeconfig was
+    /// Takes the credentials for the header out of `user`. `origin_of` returns where a field of a kubeconfig was
     /// configured.
     ///
     /// # Errors
@@ -95,21 +94,21 @@ impl Credentials {
     /// The credentials cannot be sent, or have expired and cannot be renewed.
     pub fn take(
         user: &mut AuthInfo,
-        source: impl Fn(&str) -> String,
-    ) -> Result<(Self, Identity), ConnectionError> {
-        let mut identity = Identity::Anonymous;
+        origin_of: impl Fn(&str) -> String,
+    ) -> Result<(Self, CredentialsInfo), ConnectionError> {
+        let mut info = CredentialsInfo::Anonymous;
         if user.client_certificate_data.is_some() || user.client_certificate.is_some() {
-            identity = identity.with(source("client-certificate"), None);
+            info = info.with(origin_of("client-certificate"), None);
         }
         // The same order as in kube.
         if let Some(provider) = user.auth_provider.take() {
-            let origin = source("auth-provider");
-            let (credentials, expires) = legacy::credentials(&provider, &origin)?;
-            let identity = match credentials {
-                Self::Program(_) => identity.with_program(origin),
-                _ => identity.with(origin, expires),
+            let origin = origin_of("auth-provider");
+            let (credentials, expires) = auth_provider::credentials(&provider, &origin)?;
+            let info = match credentials {
+                Self::Plugin(_) => info.with_plugin(origin),
+                _ => info.with(origin, expires),
             };
-            return Ok((credentials, identity));
+            return Ok((credentials, info));
         }
         if let Some(username) = user.username.take() {
             // As in client-go, the password can be absent.
@@ -117,40 +116,34 @@ impl Credentials {
             let password = password.as_ref().map_or("", |text| text.expose_secret());
             for (field, text) in [("username", username.as_str()), ("password", password)] {
                 if let Some(problem) = line_problem(text) {
-                    return Err(invalid(source(field), problem));
+                    return Err(ConnectionError::invalid(origin_of(field), problem));
                 }
             }
             let pair = STANDARD.encode(format!("{username}:{password}"));
-            let header = header(&format!("Basic {pair}"), || source("username"))?;
-            return Ok((
-                Self::Header(header),
-                identity.with(source("username"), None),
-            ));
+            let header = header(&format!("Basic {pair}"), || origin_of("username"))?;
+            return Ok((Self::Header(header), info.with(origin_of("username"), None)));
         }
         if let Some(token) = user.token.take() {
-            let origin = source("token");
+            let origin = origin_of("token");
             let token = token.expose_secret();
             let credentials = Self::of_token(token, || origin.clone())?;
-            return Ok((credentials, identity.with(origin, expiry(token))));
+            return Ok((credentials, info.with(origin, expiry(token))));
         }
         if let Some(path) = user.token_file.take() {
-            let origin = format!("{} (file {path})", source("tokenFile"));
+            let origin = format!("{} (file {path})", origin_of("tokenFile"));
             let file = TokenFile {
                 path: path.into(),
                 origin: origin.clone(),
                 last: Mutex::new(None),
             };
-            return Ok((Self::TokenFile(Arc::new(file)), identity.with(origin, None)));
+            return Ok((Self::TokenFile(Arc::new(file)), info.with(origin, None)));
         }
         if let Some(exec) = user.exec.take() {
-            let origin = source("exec");
-            let program = Program::exec(exec);
-            return Ok((
-                Self::Program(Arc::new(program)),
-                identity.with_program(origin),
-            ));
+            let origin = origin_of("exec");
+            let plugin = CredentialPlugin::exec(exec);
+            return Ok((Self::Plugin(Arc::new(plugin)), info.with_plugin(origin)));
         }
-        Ok((Self::None, identity))
+        Ok((Self::None, info))
     }
 
     fn of_token(token: &str, origin: impl Fn() -> String) -> Result<Self, ConnectionError> {
@@ -162,22 +155,24 @@ impl Credentials {
     /// # Errors
     ///
     /// The credentials could not be obtained.
-    pub async fn printed(&self) -> Result<Option<Arc<Printed>>, Arc<ConnectionError>> {
+    pub async fn plugin_credentials(
+        &self,
+    ) -> Result<Option<Arc<PluginCredentials>>, Arc<ConnectionError>> {
         match self {
-            Self::Program(program) => program.credentials().await.map(Some),
+            Self::Plugin(plugin) => plugin.credentials().await.map(Some),
             Self::None | Self::Header(_) | Self::TokenFile(_) => Ok(None),
         }
     }
 
     /// Forgets output of the program that the API server has rejected. Returns whether another run can help.
-    pub fn discard(&self, rejected: &Arc<Printed>) -> bool {
+    pub fn discard(&self, rejected: &Arc<PluginCredentials>) -> bool {
         match self {
-            Self::Program(program) => program.discard(rejected),
+            Self::Plugin(plugin) => plugin.discard(rejected),
             Self::None | Self::Header(_) | Self::TokenFile(_) => false,
         }
     }
 
-    /// Adds the header to a request. Renews expired credentials before. Returns [`Credentials::printed`].
+    /// Adds the header to a request. Renews expired credentials before. Returns [`Credentials::plugin_credentials`].
     ///
     /// # Errors
     ///
@@ -185,13 +180,13 @@ impl Credentials {
     pub async fn authorize<B>(
         &self,
         request: &mut Request<B>,
-    ) -> Result<Option<Arc<Printed>>, Arc<ConnectionError>> {
-        let printed = self.printed().await?;
+    ) -> Result<Option<Arc<PluginCredentials>>, Arc<ConnectionError>> {
+        let printed = self.plugin_credentials().await?;
         let value = match self {
             Self::None => None,
             Self::Header(value) => Some(value.clone()),
             Self::TokenFile(file) => Some(file.header().await.map_err(Arc::new)?),
-            Self::Program(_) => printed.as_ref().and_then(|printed| printed.header.clone()),
+            Self::Plugin(_) => printed.as_ref().and_then(|printed| printed.header.clone()),
         };
         if let Some(value) = value {
             request.headers_mut().insert(AUTHORIZATION, value);
@@ -235,7 +230,7 @@ impl TokenFile {
 
 fn bearer(token: &str, origin: impl Fn() -> String) -> Result<HeaderValue, ConnectionError> {
     if let Some(problem) = token_problem(token) {
-        return Err(invalid(origin(), problem));
+        return Err(ConnectionError::invalid(origin(), problem));
     }
     header(&format!("Bearer {token}"), origin)
 }
@@ -243,13 +238,9 @@ fn bearer(token: &str, origin: impl Fn() -> String) -> Result<HeaderValue, Conne
 fn header(text: &str, origin: impl Fn() -> String) -> Result<HeaderValue, ConnectionError> {
     let mut value = HeaderValue::from_str(text)
         .or_else(|_| HeaderValue::from_bytes(text.as_bytes()))
-        .map_err(|_| invalid(origin(), "it cannot be sent in a header".to_owned()))?;
+        .map_err(|_| ConnectionError::invalid(origin(), "it cannot be sent in a header"))?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn invalid(origin: String, problem: String) -> ConnectionError {
-    ConnectionError::Invalid { origin, problem }
 }
 
 /// Returns the expiration time of a JSON Web Token; `None` for any other token, and for one that does not expire.

@@ -48,7 +48,7 @@ pub enum ConnectionError {
         source: std::io::Error,
     },
 
-    #[error("the configuration does not make a connection ({origin})")]
+    #[error("the connection cannot be configured ({origin})")]
     Unusable {
         origin: String,
         #[source]
@@ -59,14 +59,14 @@ pub enum ConnectionError {
     #[error(
         "the auth-provider {name:?} cannot be used ({origin}): {problem}. Terraform does not renew tokens of an auth-provider. {instead}"
     )]
-    LegacyProvider {
+    AuthProvider {
         origin: String,
         name: String,
         problem: String,
         instead: &'static str,
     },
 
-    #[error("the credentials program `{command}` could not be started{}", hinted(.hint))]
+    #[error("the credential plugin `{command}` could not be started{}", hinted(.hint))]
     ExecStart {
         command: String,
         /// The kubeconfig's text on how to install the program.
@@ -76,16 +76,16 @@ pub enum ConnectionError {
     },
 
     /// Has the last part of stderr, and never stdout, which contains credentials.
-    #[error("the credentials program failed ({status}): {stderr}")]
+    #[error("the credential plugin failed ({status}): {stderr}")]
     ExecFailed { status: String, stderr: String },
 
-    #[error("the credentials program did not print a valid ExecCredential")]
+    #[error("the credential plugin did not print a valid ExecCredential")]
     ExecOutput,
 
-    #[error("the client could not be made")]
+    #[error("the HTTP client could not be created")]
     Client(#[source] Box<kube::Error>),
 
-    #[error("the client could not be made")]
+    #[error("the HTTP client could not be created")]
     Task(#[source] TaskError),
 }
 
@@ -109,6 +109,12 @@ fn hinted(hint: &Option<String>) -> String {
 }
 
 impl ConnectionError {
+    /// `problem` is a main clause.
+    pub(super) fn invalid(origin: String, problem: impl Into<String>) -> Self {
+        let problem = problem.into();
+        Self::Invalid { origin, problem }
+    }
+
     /// Returns why credentials could not be obtained or renewed, or the error itself if the request failed otherwise.
     pub(in crate::cluster) fn of_credentials(error: kube::Error) -> Result<Arc<Self>, kube::Error> {
         match error {
@@ -133,7 +139,7 @@ impl ConnectionError {
             // A request that fails with these has an invalid token.
             Self::Invalid { .. }
             | Self::File { .. }
-            | Self::LegacyProvider { .. }
+            | Self::AuthProvider { .. }
             | Self::ExecStart { .. }
             | Self::ExecFailed { .. }
             | Self::ExecOutput => true,

@@ -30,7 +30,7 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     if paths.is_empty() {
         return Ok(Selected::default());
     }
-    let origin = connection.source_of_paths();
+    let origin = connection.origin_of_paths();
     let mut kubeconfig = Kubeconfig::default();
     for path in &paths {
         let next = read(path, &origin)?;
@@ -48,7 +48,7 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
         contexts.find(|known| known.name == *name)?.context
     });
     let Some(context) = context else {
-        return Err(invalid(
+        return Err(ConnectionError::invalid(
             origin,
             "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it",
         ));
@@ -62,12 +62,12 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
         .and_then(|known| known.cluster);
     if cluster.is_none() && connection.host.is_none() {
         let origin = match connection.config_context_cluster {
-            Some(_) => connection.source("config_context_cluster"),
+            Some(_) => connection.origin_of("config_context_cluster"),
             None => origin,
         };
-        return Err(invalid(
+        return Err(ConnectionError::invalid(
             origin,
-            &format!("the kubeconfig has no cluster \"{cluster_name}\""),
+            format!("the kubeconfig has no cluster \"{cluster_name}\""),
         ));
     }
     let user = (kubeconfig.auth_infos.into_iter())
@@ -75,9 +75,9 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
         .and_then(|known| known.auth_info);
     // As in kubectl, a context without an existing user is anonymous.
     if user.is_none() && connection.config_context_auth_info.is_some() {
-        return Err(invalid(
-            connection.source("config_context_auth_info"),
-            &format!("the kubeconfig has no user \"{user_name}\""),
+        return Err(ConnectionError::invalid(
+            connection.origin_of("config_context_auth_info"),
+            format!("the kubeconfig has no user \"{user_name}\""),
         ));
     }
     let mut selected = Selected {
@@ -91,13 +91,6 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     };
     selected.unset_empty();
     Ok(selected)
-}
-
-fn invalid(origin: String, problem: &str) -> ConnectionError {
-    ConnectionError::Invalid {
-        origin,
-        problem: problem.to_owned(),
-    }
 }
 
 fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {
@@ -178,13 +171,13 @@ impl Connection {
         single.chain(several).map(|path| expand(path)).collect()
     }
 
-    pub(super) fn source_of_paths(&self) -> String {
+    pub(super) fn origin_of_paths(&self) -> String {
         let attribute = if self.config_path.is_some() {
             "config_path"
         } else {
             "config_paths"
         };
-        self.source(attribute)
+        self.origin_of(attribute)
     }
 }
 

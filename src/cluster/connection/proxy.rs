@@ -16,14 +16,14 @@ const SOCKS_PORT: u16 = 1080;
 pub struct Proxy {
     uri: Uri,
     intercept: Intercept,
-    source: String,
+    origin: String,
 }
 
 /// Writes the URL without credentials, and where it was configured.
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.uri.to_string();
-        write!(f, "{} ({})", url.trim_end_matches('/'), self.source)
+        write!(f, "{} ({})", url.trim_end_matches('/'), self.origin)
     }
 }
 
@@ -33,9 +33,9 @@ impl Proxy {
     /// # Errors
     ///
     /// The URL is invalid. The error is a main clause about its required form.
-    pub fn parse(text: &str, source: String) -> Result<Self, String> {
+    pub fn parse(text: &str, origin: String) -> Result<Self, String> {
         let proxy = match text.contains("://") {
-            true => Self::read(text, source),
+            true => Self::read(text, origin),
             false => None,
         };
         proxy.ok_or_else(|| {
@@ -64,19 +64,18 @@ impl Proxy {
         if is_bypassed(url, &exceptions) {
             return Ok(None);
         }
-        let source = format!("the environment variable {variable}");
+        let origin = format!("the environment variable {variable}");
         // As in Go, a URL without a scheme is that of an HTTP proxy.
-        match Self::read(text.trim(), source.clone()) {
+        match Self::read(text.trim(), origin.clone()) {
             Some(proxy) => Ok(Some(proxy)),
-            None => Err(ConnectionError::Invalid {
-                origin: source,
-                problem: "it must be the URL of a proxy such as http://proxy.example.com:3128"
-                    .into(),
-            }),
+            None => Err(ConnectionError::invalid(
+                origin,
+                "it must be the URL of a proxy such as http://proxy.example.com:3128",
+            )),
         }
     }
 
-    fn read(text: &str, source: String) -> Option<Self> {
+    fn read(text: &str, origin: String) -> Option<Self> {
         let any = Uri::from_static("https://kubernetes");
         let intercept = Matcher::builder()
             .all(text.to_owned())
@@ -97,7 +96,7 @@ impl Proxy {
         Some(Self {
             uri,
             intercept,
-            source,
+            origin,
         })
     }
 

@@ -296,7 +296,7 @@ impl Cluster {
         labels: &[String],
     ) -> Option<Vec<String>> {
         let cancel = CancellationToken::new();
-        let pods = self.pods(store, labels, &cancel);
+        let pods = self.pods(&store.namespace, labels, &cancel);
         let pods = tokio::time::timeout(DIAGNOSIS_TIMEOUT, pods)
             .await
             .ok()?

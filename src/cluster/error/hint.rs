@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 
-use super::{CONFLICT_HINT, Error, LabelledOwner, Reason, causes};
-use crate::cluster::connection::{self, Identity, shown};
+use super::{CONFLICT_HINT, Error, LabeledOwner, Reason, causes};
+use crate::cluster::clock::format_time;
+use crate::cluster::connection::{self, CredentialsInfo};
 use crate::cluster::resource::{FEAST_GROUP, is_custom};
 use crate::cluster::rollout::JobRole;
 use crate::feast::names::OPERATOR;
@@ -26,10 +27,12 @@ impl Error {
                 return Some(self.anonymous().into());
             }
             Reason::Credentials(_) => {
-                return Some(match &self.server.identity {
-                    Identity::Anonymous => "Check the credentials of the provider block.".into(),
-                    Identity::Configured { source, .. } => {
-                        format!("The credentials come from {source}. Correct them there.").into()
+                return Some(match &self.server.credentials_info {
+                    CredentialsInfo::Anonymous => {
+                        "Check the credentials of the provider block.".into()
+                    }
+                    CredentialsInfo::Configured { origin, .. } => {
+                        format!("The credentials come from {origin}. Correct them there.").into()
                     }
                 });
             }
@@ -46,39 +49,39 @@ impl Error {
 
     /// Explains a 401.
     fn rejected_credentials(&self) -> String {
-        match &self.server.identity {
-            Identity::Anonymous => format!(
+        match &self.server.credentials_info {
+            CredentialsInfo::Anonymous => format!(
                 "The request carried no credentials, and the API server accepts no anonymous requests: {CONFIGURE_CREDENTIALS}."
             ),
-            Identity::Configured {
-                source,
+            CredentialsInfo::Configured {
+                origin,
                 expires: Some(time),
                 ..
             } if *time < Timestamp::now() => format!(
-                "The token expired at {}. It comes from {source}, and nothing renews it. Get a new token, or configure `exec` with a program that renews it.",
-                shown(*time)
+                "The token expired at {}. It comes from {origin}, and nothing renews it. Get a new token, or configure `exec` with a program that renews it.",
+                format_time(*time)
             ),
-            Identity::Configured {
-                source,
-                is_printed: true,
+            CredentialsInfo::Configured {
+                origin,
+                from_plugin: true,
                 ..
             } => format!(
-                "A program prints the credentials ({source}). They may belong to another cluster or account, or the program's own login may have expired. Check its arguments, and log in again."
+                "A program prints the credentials ({origin}). They may belong to another cluster or account, or the program's own login may have expired. Check its arguments, and log in again."
             ),
-            Identity::Configured { source, .. } => format!(
-                "The credentials come from {source}. They may have expired, or belong to another cluster. Get new ones, or configure `exec` with a program that renews them."
+            CredentialsInfo::Configured { origin, .. } => format!(
+                "The credentials come from {origin}. They may have expired, or belong to another cluster. Get new ones, or configure `exec` with a program that renews them."
             ),
         }
     }
 
     /// Explains a 403 for the anonymous user.
     fn anonymous(&self) -> String {
-        match &self.server.identity {
-            Identity::Anonymous => format!(
+        match &self.server.credentials_info {
+            CredentialsInfo::Anonymous => format!(
                 "The request carried no credentials, so the API server treated it as anonymous. No role is missing: {CONFIGURE_CREDENTIALS}."
             ),
-            Identity::Configured { source, .. } => format!(
-                "The API server treated the request as anonymous: it did not accept the credentials from {source}. No role is missing. A proxy or load balancer that terminates TLS does not forward a client certificate. A client certificate must be signed by the certificate authority of the cluster."
+            CredentialsInfo::Configured { origin, .. } => format!(
+                "The API server treated the request as anonymous: it did not accept the credentials from {origin}. No role is missing. A proxy or load balancer that terminates TLS does not forward a client certificate. A client certificate must be signed by the certificate authority of the cluster."
             ),
         }
     }
@@ -98,7 +101,7 @@ impl Error {
         }
         if is_custom(self.target.group) {
             return format!(
-                "Nothing was written. {} is a custom resource: install the add-on that brings the API group {}, or remove from the configuration what needs it.",
+                "Nothing was written. {} is a custom resource: install the add-on that provides the API group {}, or remove the attributes that need it.",
                 self.target.kind, self.target.group
             )
             .into();
@@ -143,7 +146,7 @@ impl Reason {
             Self::Conflict(_) => CONFLICT_HINT,
             Self::Foreign {
                 owner:
-                    LabelledOwner {
+                    LabeledOwner {
                         manager: Some(manager),
                         ..
                     },
@@ -219,6 +222,9 @@ impl Reason {
             Self::Connection(_) => {
                 "Correct the provider block, the environment variable or the kubeconfig that the message names."
             }
+            Self::InvalidRequest(_) => {
+                "Correct the value that the message names. If no attribute sets it, please report a defect of this provider."
+            }
             Self::Panicked(_) => {
                 "This is a defect of the provider. Please report it, with the output under TF_LOG_PROVIDER=ERROR. Existing objects are kept."
             }
@@ -243,12 +249,12 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::cluster::connection::{Origin, Server};
+    use crate::cluster::connection::{ApiServer, Origin};
     use crate::cluster::error::{Target, Verb};
     use crate::cluster::task::TaskError;
     use crate::kubernetes::kind::Scope;
 
-    fn error(kind: Kind, identity: Identity, reason: Reason) -> Error {
+    fn error(kind: Kind, info: CredentialsInfo, reason: Reason) -> Error {
         Error {
             verb: Verb::Apply,
             target: Target {
@@ -259,27 +265,27 @@ mod tests {
                 name: Some("feast-x".to_owned()),
             },
             namespace: "ns".to_owned(),
-            server: Arc::new(Server {
+            server: Arc::new(ApiServer {
                 url: "https://h/".to_owned(),
                 origin: Origin::default(),
                 proxy: None,
-                identity,
+                credentials_info: info,
             }),
             reason,
             maybe_done: false,
         }
     }
 
-    fn configured(expires: Option<&str>) -> Identity {
-        Identity::Configured {
-            source: "`token` in the provider block".to_owned(),
+    fn configured(expires: Option<&str>) -> CredentialsInfo {
+        CredentialsInfo::Configured {
+            origin: "`token` in the provider block".to_owned(),
             expires: expires.map(|time| time.parse().unwrap()),
-            is_printed: false,
+            from_plugin: false,
         }
     }
 
-    fn hint(identity: Identity, reason: Reason) -> String {
-        let hint = error(Kind::Deployment, identity, reason).hint();
+    fn hint(info: CredentialsInfo, reason: Reason) -> String {
+        let hint = error(Kind::Deployment, info, reason).hint();
         hint.map(Cow::into_owned).unwrap_or_default()
     }
 
@@ -342,13 +348,13 @@ mod tests {
         );
         let ways = "set `token`, `exec`, or `client_certificate` and `client_key` in the provider block (or the environment variables behind them), or name a user of the kubeconfig that has credentials.";
         assert_eq!(
-            hint(Identity::Anonymous, anonymous.clone()),
+            hint(CredentialsInfo::Anonymous, anonymous.clone()),
             format!(
                 "The request carried no credentials, so the API server treated it as anonymous. No role is missing: {ways}"
             )
         );
         assert_eq!(
-            hint(Identity::Anonymous, unauthorized()),
+            hint(CredentialsInfo::Anonymous, unauthorized()),
             format!(
                 "The request carried no credentials, and the API server accepts no anonymous requests: {ways}"
             )
@@ -358,7 +364,7 @@ mod tests {
             "The API server treated the request as anonymous: it did not accept the credentials from `token` in the provider block. No role is missing. A proxy or load balancer that terminates TLS does not forward a client certificate. A client certificate must be signed by the certificate authority of the cluster."
         );
         // The guard against the wrong cluster reads a namespace.
-        let mut guarded = error(Kind::Deployment, Identity::Anonymous, anonymous);
+        let mut guarded = error(Kind::Deployment, CredentialsInfo::Anonymous, anonymous);
         guarded.target.kind = "Namespace";
         assert!(
             guarded
@@ -369,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn rejected_credentials_are_named_with_their_source() {
+    fn rejected_credentials_are_named_with_their_origin() {
         assert_eq!(
             hint(configured(Some("2000-01-01T00:00:00Z")), unauthorized()),
             "The token expired at 2000-01-01T00:00:00Z. It comes from `token` in the provider block, and nothing renews it. Get a new token, or configure `exec` with a program that renews it."
@@ -380,10 +386,10 @@ mod tests {
             rejected
         );
         assert_eq!(hint(configured(None), unauthorized()), rejected);
-        let printed = Identity::Configured {
-            source: "`exec` in the provider block".to_owned(),
+        let printed = CredentialsInfo::Configured {
+            origin: "`exec` in the provider block".to_owned(),
             expires: None,
-            is_printed: true,
+            from_plugin: true,
         };
         assert_eq!(
             hint(printed, unauthorized()),
@@ -397,7 +403,7 @@ mod tests {
             let reason = Reason::NotInstalled {
                 api: "group/version".to_owned(),
             };
-            error(kind, Identity::Anonymous, reason)
+            error(kind, CredentialsInfo::Anonymous, reason)
         };
         let message = |error: &Error| error.hint().unwrap().into_owned();
         for (kind, expected) in [
@@ -415,7 +421,7 @@ mod tests {
         monitor.target.kind = "PodMonitor";
         assert_eq!(
             message(&monitor),
-            "Nothing was written. PodMonitor is a custom resource: install the add-on that brings the API group monitoring.coreos.com, or remove from the configuration what needs it."
+            "Nothing was written. PodMonitor is a custom resource: install the add-on that provides the API group monitoring.coreos.com, or remove the attributes that need it."
         );
     }
 
@@ -426,7 +432,7 @@ mod tests {
                 version: None,
                 fields: Vec::new(),
             };
-            let hint = error(kind, Identity::Anonymous, reason).hint();
+            let hint = error(kind, CredentialsInfo::Anonymous, reason).hint();
             start(&hint.unwrap())
         };
         assert_eq!(unknown(Kind::Deployment), "Remove the attributes that set");
@@ -439,11 +445,11 @@ mod tests {
     #[test]
     fn the_label_identifies_objects_of_the_operator() {
         let foreign = |store: &str, manager: &str| {
-            let owner = LabelledOwner {
+            let owner = LabeledOwner {
                 store: Some(store.to_owned()),
                 manager: Some(manager.to_owned()),
             };
-            start(&hint(Identity::Anonymous, Reason::Foreign { owner }))
+            start(&hint(CredentialsInfo::Anonymous, Reason::Foreign { owner }))
         };
         assert_eq!(
             foreign("x", OPERATOR),

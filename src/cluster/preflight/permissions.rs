@@ -101,14 +101,14 @@ enum ReviewScope {
 }
 
 /// The answer to a review, once there is one.
-type Answer = Arc<OnceCell<bool>>;
+type ReviewResult = Arc<OnceCell<bool>>;
 
 /// The answers of one connection, which feature stores share.
 #[derive(Default)]
-pub(in crate::cluster) struct Reviews(Mutex<BTreeMap<(ReviewScope, Permission), Answer>>);
+pub(in crate::cluster) struct Reviews(Mutex<BTreeMap<(ReviewScope, Permission), ReviewResult>>);
 
 impl Reviews {
-    fn answer(&self, scope: ReviewScope, permission: Permission) -> Answer {
+    fn answer(&self, scope: ReviewScope, permission: Permission) -> ReviewResult {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.entry((scope, permission)).or_default().clone()
     }

@@ -1,6 +1,6 @@
 //! Whether the namespace admits the pods of the objects: Pod Security, limits, policies, priority and runtime classes.
 //!
-//! The API server judges pods only when a controller creates them, minutes after the objects were accepted. So each pod
+//! The API server admits pods only when a controller creates them, after the objects were accepted. So each pod
 //! template is sent as a pod, in a dry run.
 
 use std::collections::BTreeMap;
@@ -22,11 +22,11 @@ impl Cluster {
     /// Checks whether the namespace admits the pods of these objects. The errors are about the objects. Pods that do
     /// not differ from those of the `live` object are not checked.
     ///
+    /// Returns `None` if the account lacks the permission to create pods, which the check needs and an apply does not.
+    ///
     /// # Errors
     ///
     /// The API server does not answer.
-    ///
-    /// Returns `None` if the account lacks the permission to create pods, which the check needs and an apply does not.
     pub async fn check_pods(
         &self,
         store: &StoreName,
@@ -49,7 +49,7 @@ impl Cluster {
             let request = Request::check(PODS, &store.namespace, pod).dry_run();
             let reason = self.send(request, cancel).await.err()?.reason;
             // The pod of the dry run is counted together with the pods that it would replace.
-            if is_live && exceeds_quota(&reason) {
+            if is_live && reason.exceeds_quota() {
                 return None;
             }
             Some(self.object_error(Verb::Check, store, key, reason))
@@ -81,14 +81,10 @@ fn pod(key: &Key, template: &Json) -> Json {
 fn is_unchecked(reason: &Reason) -> bool {
     match reason {
         Reason::Forbidden { message } => {
-            message.contains("error looking up service account") || exceeds_quota(reason)
+            message.contains("error looking up service account") || reason.exceeds_quota()
         }
-        reason => reason.is_no_dry_run(),
+        reason => reason.is_inconclusive(),
     }
-}
-
-fn exceeds_quota(reason: &Reason) -> bool {
-    matches!(reason, Reason::Forbidden { message } if message.contains("exceeded quota"))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The objects that pods need and that do not exist. A pod waits for them without an end.
+//! The objects that pods need and that do not exist. Pods wait for them indefinitely.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -16,7 +16,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
 /// A failed attempt.
-pub(super) struct Failure {
+pub(in crate::cluster) struct Failure {
     pub reason: Reason,
     /// The time for retries; `None` for a permanent failure.
     pub budget: Option<Duration>,

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::events::is_unfinished;
 use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
 use super::pods::{is_ended, issues};
-use super::progressing;
+use super::{is_observed, progressing};
 
 /// The exit codes of a container that the kubelet has ended, after its grace period and within it.
 const KILLED: i32 = 137;
@@ -93,9 +93,11 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
 /// Returns the newest pods; `None` if status and pods are those of an older specification.
 pub(super) fn current_pods(observation: &Observation<'_>) -> Option<Vec<Pod>> {
     let Some(deployment) = observation.deployment else {
-        return Some(newest(observation.pods).into_iter().collect());
+        return Some(newest_pod(observation.pods).into_iter().collect());
     };
-    if !is_observed(deployment) {
+    let status = deployment.status.as_ref();
+    let observed = status.and_then(|status| status.observed_generation);
+    if !is_observed(deployment.metadata.generation, observed) {
         return None;
     }
     let mut pods = without_past_failures(of_newest_replica_set(deployment, observation.pods));
@@ -104,11 +106,6 @@ pub(super) fn current_pods(observation: &Observation<'_>) -> Option<Vec<Pod>> {
         pods.retain(is_ended);
     }
     Some(pods)
-}
-
-fn is_observed(deployment: &Deployment) -> bool {
-    let status = deployment.status.as_ref();
-    status.and_then(|status| status.observed_generation) >= deployment.metadata.generation
 }
 
 /// Returns whether every pod that runs is of an older specification. The controller replaces pods by the strategy
@@ -122,7 +119,7 @@ fn has_no_updated_pod(deployment: &Deployment) -> bool {
 /// Returns the pods of the newest ReplicaSet. Pods of an older one can fail for reasons that the change corrects.
 fn of_newest_replica_set(deployment: &Deployment, pods: &[Pod]) -> Vec<Pod> {
     let newest = replica_set(deployment)
-        .or_else(|| newest(pods).and_then(|pod| owner(&pod).map(str::to_owned)));
+        .or_else(|| newest_pod(pods).and_then(|pod| owner(&pod).map(str::to_owned)));
     let of_newest = |pod: &&Pod| newest.is_none() || owner(pod) == newest.as_deref();
     pods.iter().filter(of_newest).cloned().collect()
 }
@@ -159,7 +156,7 @@ fn without_past_failures(pods: Vec<Pod>) -> Vec<Pod> {
     pods.into_iter().filter(|pod| !is_past(pod)).collect()
 }
 
-fn newest(pods: &[Pod]) -> Option<Pod> {
+fn newest_pod(pods: &[Pod]) -> Option<Pod> {
     let made = |pod: &&Pod| pod.metadata.creation_timestamp.clone().map(|time| time.0);
     pods.iter().max_by_key(made).cloned()
 }
@@ -190,7 +187,7 @@ fn denied(observation: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
                 .iter()
                 .filter_map(|pod| pod.metadata.creation_timestamp.as_ref());
             let since = since.map(|time| time.0.as_second()).max();
-            let event = last(observation.events.iter().filter(|event| {
+            let event = newest_event(observation.events.iter().filter(|event| {
                 event.reason.as_deref() == Some("FailedCreate")
                     && makes_its_pods(&event.involved_object, observation)
             }))?;
@@ -203,8 +200,8 @@ fn denied(observation: &Observation<'_>, current: &[Pod]) -> Option<PodIssue> {
         }
     };
     // Pods that are being deleted can free the quota.
-    let leaving = observation.pods.iter();
-    let recoverability = match leaving
+    let terminating = observation.pods.iter();
+    let recoverability = match terminating
         .filter(|pod| pod.metadata.deletion_timestamp.is_some())
         .count()
     {
@@ -245,7 +242,7 @@ fn replica_set_refused(deployment: &Deployment) -> Option<PodIssue> {
 /// Returns the reason why the node cannot prepare the pod, from the newest event of the pod: an older one can be out of
 /// date.
 fn setup_failure(pod: &Pod, events: &[Event]) -> Option<PodIssue> {
-    let event = last(events.iter().filter(|event| {
+    let event = newest_event(events.iter().filter(|event| {
         let of = &event.involved_object;
         // This event precedes another attempt, and says nothing about its result.
         event.reason.as_deref() != Some("SandboxChanged")
@@ -340,12 +337,12 @@ fn unbound(pod: &Pod, observation: &Observation<'_>) -> Option<String> {
         Some(class) if !class.is_empty() => format!("storage class {class}"),
         _ => "no storage class".to_owned(),
     };
-    let said = last(observation.events.iter().filter(|event| {
+    let event = newest_event(observation.events.iter().filter(|event| {
         let of = &event.involved_object;
         of.kind.as_deref() == Some("PersistentVolumeClaim") && of.name.as_ref() == Some(name)
     }));
-    let said = said.map_or_else(String::new, |event| format!(", {}", sentence(event)));
-    Some(format!("PersistentVolumeClaim {name}, {class}{said}"))
+    let event = event.map_or_else(String::new, |event| format!(", {}", sentence(event)));
+    Some(format!("PersistentVolumeClaim {name}, {class}{event}"))
 }
 
 /// Returns the newest event of the pod that adds information to its status.
@@ -365,12 +362,12 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
         };
         let is_consequence = reason == Some("Unhealthy") && !is_cause;
         // Of the normal events, only a pull explains a delay. That of a back-off repeats the status.
-        let tells = (!is_normal(event) || reason == Some("Pulling"))
+        let is_informative = (!is_normal(event) || reason == Some("Pulling"))
             && reason != Some("BackOff")
             && !is_consequence;
-        of.kind.as_deref() == Some("Pod") && of.name == issue.pod && !elsewhere && tells
+        of.kind.as_deref() == Some("Pod") && of.name == issue.pod && !elsewhere && is_informative
     });
-    let (telling, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {
+    let (informative, others): (Vec<_>, Vec<_>) = of_pod.partition(|event| {
         let message = event.message.as_deref().unwrap_or_default();
         match issue.cause {
             Cause::Image => message.starts_with("Failed to pull"),
@@ -380,7 +377,8 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
             _ => false,
         }
     });
-    let found = last(telling.into_iter()).or_else(|| last(others.into_iter()))?;
+    let found =
+        newest_event(informative.into_iter()).or_else(|| newest_event(others.into_iter()))?;
     // The event of the scheduler repeats its condition, and that of an eviction the status of the pod.
     let message = found.message.as_deref().unwrap_or_default();
     (message.trim() != issue.message.trim()).then(|| sentence(found))
@@ -388,7 +386,7 @@ fn event_of(issue: &PodIssue, events: &[Event]) -> Option<String> {
 
 /// Returns the newest event. Most times have a precision of one second; a warning is newer than a normal event of the
 /// same second.
-fn last<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
+fn newest_event<'a>(events: impl Iterator<Item = &'a Event>) -> Option<&'a Event> {
     events.max_by_key(|event| (time_of(event), !is_normal(event)))
 }
 

@@ -159,21 +159,21 @@ impl Cluster {
         params: &LogParams,
     ) -> Result<String, Reason> {
         let client = self.client().await?;
-        let unreadable = |error: kube::Error| Reason::Unreadable(Arc::new(error));
+        let unreachable = |error| self.unreachable(error).reason;
         let request = PODS
             .requests(namespace)
             .logs(&escape(pod).to_string(), params);
-        let request = request.map_err(|error| Reason::Unreadable(Arc::new(error)))?;
+        let request = request.map_err(|error| Reason::InvalidRequest(Arc::new(error)))?;
         let response = client
             .send(request.map(Body::from))
             .await
-            .map_err(unreadable)?;
+            .map_err(unreachable)?;
         let status = response.status();
         let bytes = response
             .into_body()
             .collect_bytes()
             .await
-            .map_err(unreadable)?;
+            .map_err(unreachable)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() {
             Ok(text)

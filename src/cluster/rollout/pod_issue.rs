@@ -198,7 +198,7 @@ pub fn paragraphs(issues: &[PodIssue]) -> String {
         for line in &issue.log {
             text.push_str(&format!("\n    | {line}"));
         }
-        text.push_str(&format!("\n  What to do: {}", advice(issue)));
+        text.push_str(&format!("\n  Advice: {}", advice(issue)));
     }
     text
 }

@@ -13,11 +13,11 @@ const RESTARTS: i32 = 3;
 /// Returns one issue for each container that prevents its pod from becoming ready, and one for each pod that is not
 /// ready for another reason.
 pub fn issues(pods: &[Pod]) -> Vec<PodIssue> {
-    pods.iter().flat_map(of_pod).collect()
+    pods.iter().flat_map(pod_issues).collect()
 }
 
-/// Returns the number of pods in which each container is ready.
-pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
+/// Returns, for each container name, the number of pods in which that container is ready.
+pub fn ready_pods_by_container(pods: &[Pod]) -> BTreeMap<String, i32> {
     let mut ready = BTreeMap::new();
     let statuses = pods.iter().filter_map(|pod| pod.status.as_ref());
     for container in statuses.flat_map(|status| status.container_statuses.iter().flatten()) {
@@ -26,7 +26,7 @@ pub fn ready(pods: &[Pod]) -> BTreeMap<String, i32> {
     ready
 }
 
-fn of_pod(pod: &Pod) -> Vec<PodIssue> {
+fn pod_issues(pod: &Pod) -> Vec<PodIssue> {
     let status = pod.status.clone().unwrap_or_default();
     let conditions = status.conditions.unwrap_or_default();
     if let Some(ended) = ended(pod) {
@@ -35,8 +35,8 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
     let ready = conditions
         .iter()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let leaving = pod.metadata.deletion_timestamp.is_some();
-    if ready || leaving || status.phase.as_deref() == Some("Succeeded") {
+    let terminating = pod.metadata.deletion_timestamp.is_some();
+    if ready || terminating || status.phase.as_deref() == Some("Succeeded") {
         return Vec::new();
     }
     let init = status.init_container_statuses.unwrap_or_default();
@@ -46,7 +46,7 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
     let mut found: Vec<PodIssue> = init
         .chain(main)
         .filter(|(container, _)| !container.ready)
-        .filter_map(|(container, init)| of_container(container, init))
+        .filter_map(|(container, init)| container_issue(container, init))
         .collect();
     // Containers that wait for init containers are no issue.
     if found.iter().any(|issue| !waits_for_init(issue)) {
@@ -57,7 +57,7 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
             .into_iter()
             .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
         found.push(match unscheduled {
-            Some(condition) => of_scheduler(condition),
+            Some(condition) => scheduling_issue(condition),
             None => {
                 let cause = match status.phase.as_deref() {
                     Some("Pending") => Cause::Starting,
@@ -86,8 +86,8 @@ fn of_pod(pod: &Pod) -> Vec<PodIssue> {
 fn ended(pod: &Pod) -> Option<PodIssue> {
     let status = pod.status.as_ref()?;
     let reason = status.reason.as_ref()?;
-    let leaving = pod.metadata.deletion_timestamp.is_some();
-    (is_ended(pod) && !leaving).then(|| PodIssue {
+    let terminating = pod.metadata.deletion_timestamp.is_some();
+    (is_ended(pod) && !terminating).then(|| PodIssue {
         pod: pod.metadata.name.clone(),
         namespace: pod.metadata.namespace.clone(),
         message: (status.message.as_deref().unwrap_or_default().trim()).to_owned(),
@@ -105,7 +105,7 @@ fn waits_for_init(issue: &PodIssue) -> bool {
     issue.reason == "PodInitializing"
 }
 
-fn of_scheduler(condition: PodCondition) -> PodIssue {
+fn scheduling_issue(condition: PodCondition) -> PodIssue {
     let message = condition.message.unwrap_or_default();
     let cause = if message.to_lowercase().contains("persistentvolumeclaim") {
         Cause::UnboundPvc
@@ -121,7 +121,7 @@ fn of_scheduler(condition: PodCondition) -> PodIssue {
     }
 }
 
-fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
+fn container_issue(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
     let ContainerState {
         waiting,
         terminated,
@@ -133,7 +133,7 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
         .and_then(|last| last.terminated.clone());
     let mut issue = if let Some(waiting) = waiting {
         let reason = waiting.reason.unwrap_or_else(|| "waiting".to_owned());
-        let (cause, recoverability) = of_reason(&reason, container.restart_count);
+        let (cause, recoverability) = classify_reason(&reason, container.restart_count);
         PodIssue {
             message: waiting.message.unwrap_or_default(),
             ..PodIssue::new(cause, recoverability, reason)
@@ -171,7 +171,7 @@ fn of_container(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
 }
 
 /// Returns the meaning of a reason of the kubelet.
-fn of_reason(reason: &str, restarts: i32) -> (Cause, Recoverability) {
+fn classify_reason(reason: &str, restarts: i32) -> (Cause, Recoverability) {
     match reason {
         "InvalidImageName" => (Cause::ImageName, Recoverability::Never),
         "ErrImagePull"

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,7 @@ use super::{Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::report::Reporter;
 use crate::cluster::resource::{PODS, Resource};
-use crate::cluster::watch::{Selection, last_observation};
+use crate::cluster::watch::{Selection, Watched, last_observation};
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names::NAME_LABEL;
 use crate::feast::secrets::redaction::Redaction;
@@ -129,13 +130,13 @@ impl Subject<'_> {
         }
     }
 
-    fn view(&self, live: Option<&Json>, pods: &BTreeMap<String, Json>) -> View {
+    fn view(&self, live: Option<Json>, pods: &BTreeMap<String, Json>) -> View {
         let deployment = match self.workload {
-            AwaitedWorkload::Deployment { .. } => live.and_then(deployment),
+            AwaitedWorkload::Deployment { .. } => live.as_ref().and_then(deployment),
             AwaitedWorkload::Job(_) => None,
         };
         View {
-            live: live.cloned(),
+            live,
             deployment,
             pods: (pods.values())
                 .filter_map(|pod| serde_json::from_value(pod.clone()).ok())
@@ -272,110 +273,168 @@ impl Cluster {
         let resource = Resource::from(subject.kind());
         let namespace = &store.namespace;
         let fail = |verb, reason| self.error(verb, resource, namespace, Some(subject.name), reason);
-        let refused = |reason| fail(Verb::Watch, reason);
-        let deadline = wait.deadline;
-        let first_list = deadline.max(Instant::now() + FIRST_LIST_TIMEOUT);
+        let watch_error = |reason| fail(Verb::Watch, reason);
         let named = Selection::Named(subject.name);
-        let mut object = self
-            .watch(resource, namespace, named.clone())
-            .await
-            .map_err(refused)?;
-        let labelled = Selection::Labelled(subject.pods.clone());
-        let mut pods = self
-            .watch(PODS, namespace, labelled)
-            .await
-            .map_err(refused)?;
-        let (mut object_listed, mut pods_listed, mut pods_permitted) = (false, false, true);
-        let mut grace_period = GracePeriod::new(wait.grace, Instant::now());
-        let mut reader = EventReader::default();
-        let manager = &self.options().field_manager;
-        let mut decide_again = deadline;
-        let mut missing = format!("the {} could not be read yet", resource.kind);
-        let mut logged = String::new();
-        let mut view = View::default();
-        let mut end = loop {
-            let all_listed = object_listed && (pods_listed || !pods_permitted);
-            let wake = match all_listed {
-                true => reader
-                    .next()
-                    .into_iter()
-                    .fold(decide_again.min(deadline), Instant::min),
-                false => first_list,
-            };
-            tokio::select! {
-                changed = object.changed() => {
-                    changed.map_err(refused)?;
-                    object_listed = true;
-                }
-                changed = pods.changed(), if pods_permitted => match changed {
-                    Ok(()) => pods_listed = true,
-                    Err(reason) => {
-                        tracing::info!("cannot watch the pods: {reason}");
-                        pods_permitted = false;
-                    }
-                },
-                () = tokio::time::sleep_until(wake) => {
-                    if Instant::now() >= deadline {
-                        break End::TimedOut;
-                    }
-                }
-                () = cancel.cancelled() => return Err(refused(Reason::Cancelled)),
-            }
-            if !object_listed {
-                continue;
-            }
-            if reader.next().is_some_and(|next| next <= Instant::now()) {
-                tokio::select! {
-                    () = reader.read(self, store, cancel) => {}
-                    () = tokio::time::sleep_until(deadline) => break End::TimedOut,
-                    () = cancel.cancelled() => return Err(refused(Reason::Cancelled)),
-                }
-            }
-            let live = object.objects.get(subject.name);
-            view = subject.view(live, &pods.objects);
-            missing = match (subject.progress(live), live) {
-                (Progress::Done, Some(live)) => return Ok(live.clone()),
-                (Progress::Failed(message), _) => break End::Failed(message),
-                (Progress::Waiting(text), _) => text,
-                (Progress::Done, None) => continue,
-            };
-            let observation = subject.observation(&view, &reader.events, manager);
-            let issues = diagnose(&observation);
-            report(store, subject, wait, &missing, &issues, &mut logged);
-            let (exceeded, message) = view.deployment.as_ref().and_then(exceeded_deadline).unzip();
-            match grace_period.verdict(&issues, exceeded, Instant::now()) {
-                Verdict::GiveUp => break End::GivenUp(missing.clone()),
-                Verdict::Overdue => break End::Failed(message.unwrap_or_default()),
-                Verdict::Continue(then) => decide_again = then.unwrap_or(deadline),
-            }
-            let stuck = stuck(&observation, &issues);
-            reader.plan(stuck, Instant::now());
+        let object = self.watch(resource, namespace, named.clone()).await;
+        let labels = Selection::Labels(subject.pods.clone());
+        let pods = self.watch(PODS, namespace, labels).await;
+        let mut observer = Observer {
+            cluster: self,
+            store,
+            subject,
+            wait,
+            cancel,
+            object: object.map_err(watch_error)?,
+            pods: pods.map_err(watch_error)?,
+            object_listed: false,
+            pods_listed: false,
+            pods_permitted: true,
+            reader: EventReader::default(),
+            view: View::default(),
+            missing: format!("the {} could not be read yet", resource.kind),
         };
-        let mut interruption = object.interruption().map(str::to_owned);
+        let mut end = match observer.observe().await.map_err(watch_error)? {
+            Ok(live) => return Ok(live),
+            Err(end) => end,
+        };
+        let mut interruption = observer.object.interruption().map(str::to_owned);
         if matches!(end, End::TimedOut)
             && interruption.is_some()
-            && let Some(objects) = self
+            && let Some(mut objects) = self
                 .read_interrupted(resource, namespace, &named, cancel)
                 .await
         {
             interruption = None;
-            let live = objects.get(subject.name);
-            view = subject.view(live, &pods.objects);
-            match (subject.progress(live), live) {
-                (Progress::Done, Some(live)) => return Ok(live.clone()),
-                (Progress::Failed(message), _) => end = End::Failed(message),
-                (Progress::Waiting(text), _) => missing = text,
-                (Progress::Done, None) => {}
+            match observer.update(objects.remove(subject.name)) {
+                Some(Ok(live)) => return Ok(live),
+                Some(Err(failed)) => end = failed,
+                None => {}
             }
         }
-        let observation = subject.observation(&view, &reader.events, manager);
-        let issues = self.explain(store, observation, wait.secrets).await;
+        let issues = self.explain(store, observer.observation(), wait.secrets);
+        let issues = issues.await;
+        let Observer { view, missing, .. } = observer;
         let available = (view.deployment.as_ref())
             .and_then(|deployment| deployment.status.as_ref()?.available_replicas)
             .unwrap_or(0);
         let interruption = interruption.as_deref();
         let reason = subject.reason(end, wait, missing, available, interruption, issues);
         Err(fail(Verb::Wait, reason))
+    }
+}
+
+/// The watches of a wait, and what they have shown.
+struct Observer<'a> {
+    cluster: &'a Cluster,
+    store: &'a StoreName,
+    subject: &'a Subject<'a>,
+    wait: &'a Wait<'a>,
+    cancel: &'a CancellationToken,
+    object: Watched<DynamicObject, Json>,
+    pods: Watched<DynamicObject, Json>,
+    object_listed: bool,
+    pods_listed: bool,
+    pods_permitted: bool,
+    reader: EventReader,
+    view: View,
+    /// A main clause about what is missing.
+    missing: String,
+}
+
+impl Observer<'_> {
+    /// Waits until the workload is done, and returns it, or until the wait ends otherwise.
+    ///
+    /// # Errors
+    ///
+    /// The object cannot be watched, or the operation was canceled.
+    async fn observe(&mut self) -> Result<Result<Json, End>, Reason> {
+        let deadline = self.wait.deadline;
+        let first_list = deadline.max(Instant::now() + FIRST_LIST_TIMEOUT);
+        let mut grace_period = GracePeriod::new(self.wait.grace, Instant::now());
+        let mut decide_again = deadline;
+        let mut logged = String::new();
+        loop {
+            let all_listed = self.object_listed && (self.pods_listed || !self.pods_permitted);
+            let next_read = self.reader.next().into_iter();
+            let wake = match all_listed {
+                true => next_read.fold(decide_again.min(deadline), Instant::min),
+                false => first_list,
+            };
+            if !self.changed(wake).await? && Instant::now() >= deadline {
+                return Ok(Err(End::TimedOut));
+            }
+            if !self.object_listed {
+                continue;
+            }
+            if (self.reader.next()).is_some_and(|next| next <= Instant::now()) {
+                tokio::select! {
+                    () = self.reader.read(self.cluster, self.store, self.cancel) => {}
+                    () = tokio::time::sleep_until(deadline) => return Ok(Err(End::TimedOut)),
+                    () = self.cancel.cancelled() => return Err(Reason::Cancelled),
+                }
+            }
+            let live = self.object.objects.get(self.subject.name).cloned();
+            if let Some(end) = self.update(live) {
+                return Ok(end);
+            }
+            let observation = self.observation();
+            let issues = diagnose(&observation);
+            let stuck = stuck(&observation, &issues);
+            let (store, subject) = (self.store, self.subject);
+            report(
+                store,
+                subject,
+                self.wait,
+                &self.missing,
+                &issues,
+                &mut logged,
+            );
+            let deployment = self.view.deployment.as_ref();
+            let (exceeded, message) = deployment.and_then(exceeded_deadline).unzip();
+            match grace_period.verdict(&issues, exceeded, Instant::now()) {
+                Verdict::GiveUp => return Ok(Err(End::GivenUp(self.missing.clone()))),
+                Verdict::Overdue => return Ok(Err(End::Failed(message.unwrap_or_default()))),
+                Verdict::Continue(then) => decide_again = then.unwrap_or(deadline),
+            }
+            self.reader.plan(stuck, Instant::now());
+        }
+    }
+
+    /// Waits for a change of the object or of its pods, at most until `wake`. Returns whether there was one.
+    async fn changed(&mut self, wake: Instant) -> Result<bool, Reason> {
+        tokio::select! {
+            changed = self.object.changed() => {
+                changed?;
+                self.object_listed = true;
+            }
+            changed = self.pods.changed(), if self.pods_permitted => match changed {
+                Ok(()) => self.pods_listed = true,
+                Err(reason) => {
+                    tracing::info!("cannot watch the pods: {reason}");
+                    self.pods_permitted = false;
+                }
+            },
+            () = tokio::time::sleep_until(wake) => return Ok(false),
+            () = self.cancel.cancelled() => return Err(Reason::Cancelled),
+        }
+        Ok(true)
+    }
+
+    /// Sets the current object. Returns the end of the wait if the workload is done or has failed.
+    fn update(&mut self, live: Option<Json>) -> Option<Result<Json, End>> {
+        self.view = self.subject.view(live, &self.pods.objects);
+        let live = self.view.live.as_ref();
+        match self.subject.progress(live) {
+            Progress::Done => return live.cloned().map(Ok),
+            Progress::Failed(message) => return Some(Err(End::Failed(message))),
+            Progress::Waiting(text) => self.missing = text,
+        }
+        None
+    }
+
+    fn observation(&self) -> Observation<'_> {
+        let manager = &self.cluster.options().field_manager;
+        (self.subject).observation(&self.view, &self.reader.events, manager)
     }
 }
 

@@ -23,17 +23,17 @@ use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::kubernetes::kind::{Key, Scope};
 
 /// The plural name of a kind, and a namespace.
-type Place = (&'static str, String);
+type WatchKey = (&'static str, String);
 
 /// The time for which a watch without waiters continues, because the next feature store often needs it soon.
 const WATCH_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The watches in progress.
 #[derive(Default)]
-pub(in crate::cluster) struct DeletionWatches(Mutex<BTreeMap<Place, watch::Sender<Listing>>>);
+pub(in crate::cluster) struct DeletionWatches(Mutex<BTreeMap<WatchKey, watch::Sender<Listing>>>);
 
 impl DeletionWatches {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, watch::Sender<Listing>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WatchKey, watch::Sender<Listing>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,7 +68,7 @@ struct Existing {
 
 impl Cluster {
     /// Waits until the object with the UID of `live` is gone.
-    pub(in crate::cluster) async fn wait_deleted(
+    pub(in crate::cluster) async fn watch_deletion(
         &self,
         store: &StoreName,
         key: &Key,
@@ -170,13 +170,13 @@ impl Cluster {
         namespace: &str,
     ) -> Result<watch::Receiver<Listing>, Reason> {
         let client = self.client().await?.clone();
-        let place = (resource.plural, namespace.to_owned());
+        let key = (resource.plural, namespace.to_owned());
         let mut watches = self.inner.deletions.lock();
-        if let Some(sender) = watches.get(&place) {
+        if let Some(sender) = watches.get(&key) {
             return Ok(sender.subscribe());
         }
         let (sender, receiver) = watch::channel(Listing::default());
-        watches.insert(place.clone(), sender.clone());
+        watches.insert(key.clone(), sender.clone());
         let api = Api::namespaced_with(client, namespace, &resource.api_resource());
         let (cluster, plural) = (Arc::downgrade(&self.inner), resource.plural);
         tokio::spawn(async move {
@@ -191,7 +191,7 @@ impl Cluster {
                 let mut watches = cluster.deletions.lock();
                 // A receiver can have joined in between. The watch continues for it, unless it has failed.
                 if sender.is_closed() || matches!(sender.borrow().existing, Some(Err(_))) {
-                    watches.remove(&place);
+                    watches.remove(&key);
                     return;
                 }
             }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
+use super::LocalObjectReference;
 
 /// How servers authenticate requests, and the roles on which the permissions of Feast are based: exactly one of
 /// `kubernetes`, `oidc` and `no_auth`.
@@ -52,7 +52,7 @@ pub struct OidcAuthz {
     /// `password`, `audience` and `issuer`. Others are ignored. It is read during apply, and its content is written
     /// only to the Secret of the feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<Reference>,
+    pub secret_ref: Option<LocalObjectReference>,
 
     /// Key of the Secret whose value is a YAML mapping of the properties. Default: each property is a separate key.
     #[serde(skip_serializing_if = "Option::is_none")]

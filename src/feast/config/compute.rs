@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
+use super::LocalObjectReference;
 
 /// The engine that materializes features and builds training sets (`batch_engine` of `feature_store.yaml`), configured
 /// in a ConfigMap. The engine `k8s`, and any other that calls the Kubernetes API, needs
@@ -16,7 +16,7 @@ use super::Reference;
 pub struct BatchEngine {
     /// ConfigMap with the configuration of the engine. It is read during apply and merged into `feature_store.yaml`.
     /// When it changes, the next apply replaces the pods. Must not hold secrets.
-    pub config_map_ref: Reference,
+    pub config_map_ref: LocalObjectReference,
 
     /// Key of the ConfigMap. Its value is a YAML mapping, as in `feature_store.yaml`: the `type` of the engine and its
     /// parameters. Default: `config`.

@@ -76,7 +76,7 @@ pub struct Endpoints {
     /// Registry server (REST). Null when it is not served.
     pub registry_rest: Option<String>,
 
-    /// Web interface (HTTP). Null when there is none.
+    /// Web UI (HTTP). Null when there is none.
     pub ui: Option<String>,
 
     /// Lineage server (HTTP). Null when there is none.

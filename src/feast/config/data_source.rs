@@ -43,7 +43,7 @@ pub struct DataSourceState {
     /// Addresses of the servers inside the cluster.
     pub endpoints: Endpoints,
 
-    /// Fingerprint of the Feast configuration of the pods.
+    /// Hash of the Feast configuration that the pods run with.
     pub configuration_hash: Option<String>,
 
     /// The configuration that was last applied, as JSON in the format of the Feast operator's `spec`. Null when the

@@ -152,7 +152,7 @@ pub struct KedaFallback {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KedaScalingModifiers {
-    /// Formula in the [Expr language](https://expr-lang.org), in which triggers have their `name`, such as
+    /// Formula in the [Expr language](https://expr-lang.org), which refers to triggers by `name`, such as
     /// `(requests + queue) / 2`.
     #[schemars(length(min = 1))]
     pub formula: String,

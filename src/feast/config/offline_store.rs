@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::persistence::open_store_types;
 use super::string_enum::string_enum;
-use super::{Persistence, PersistentVolumeClaim, Server};
+use super::{Persistence, PvcConfig, Server};
 
 /// The offline store: the source of historical data, and the server through which clients read it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub struct OfflineFile {
 
     /// PersistentVolumeClaim for the files. It also holds the feature repository. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pvc: Option<PersistentVolumeClaim>,
+    pub pvc: Option<PvcConfig>,
 
     /// Location for the results of `duckdb` that are exported, such as `s3://bucket/path`. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]

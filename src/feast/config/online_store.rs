@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::persistence::open_store_types;
-use super::{Persistence, PersistentVolumeClaim, Server, Serving};
+use super::{Persistence, PvcConfig, Server, Serving};
 
 /// The online store, which holds the latest feature values, and its server.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,7 +42,7 @@ pub struct OnlineFile {
 
     /// PersistentVolumeClaim for the file. Default: none, so that the file is lost with the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pvc: Option<PersistentVolumeClaim>,
+    pub pvc: Option<PvcConfig>,
 
     /// Whether features of type vector are stored so that similar ones can be searched for. Default: `false`, set by
     /// Feast.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
+use super::LocalObjectReference;
 use super::string_enum::string_enum;
 
 /// Integration with OpenShift. With it, also if it is `{}`, the pods have no user and no group by default, so that
@@ -55,7 +55,7 @@ pub struct Route {
     /// conflicts with the termination `passthrough`. Default: `Redirect`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(extend("default" = "Redirect"))]
-    pub insecure_edge_termination_policy: Option<InsecureTraffic>,
+    pub insecure_edge_termination_policy: Option<InsecureEdgeTerminationPolicy>,
 
     /// Certificate of the CA of the server, in PEM format. Only for the termination `reencrypt`. Default: the service
     /// CA of OpenShift.
@@ -67,7 +67,7 @@ pub struct Route {
     /// presents. Not for the termination `passthrough`. The router must be permitted to read it. Default: the
     /// certificate of the router.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_certificate: Option<Reference>,
+    pub external_certificate: Option<LocalObjectReference>,
 
     /// Labels of the Route, in addition to `labels` of the feature store. Routers can select Routes by them. Default:
     /// none.
@@ -91,7 +91,7 @@ string_enum! {
 
 string_enum! {
     /// What a Route does with requests without TLS.
-    pub enum InsecureTraffic {
+    pub enum InsecureEdgeTerminationPolicy {
         None = "None",
         Allow = "Allow",
         Redirect = "Redirect",

@@ -37,7 +37,7 @@ pub struct DatabaseStore<StoreType> {
 
     /// Secret with the connection parameters. It is read during apply, and its content is written only to the Secret of
     /// the feature store, never to the Terraform state. When the Secret changes, the next apply replaces the pods.
-    pub secret_ref: Reference,
+    pub secret_ref: LocalObjectReference,
 
     /// Key of the Secret. Its value is a YAML mapping of the parameters, as in `feature_store.yaml`, without the type.
     /// Feast replaces `${NAME}` with an environment variable of the server. Default: the `type` of the store.
@@ -59,7 +59,7 @@ impl<T: StoreType> DatabaseStore<T> {
 /// A reference to an object in the same namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Reference {
+pub struct LocalObjectReference {
     /// Name of the object, in the namespace of the feature store.
     #[schemars(
         length(min = 1, max = 253),
@@ -71,15 +71,15 @@ pub struct Reference {
 /// A PersistentVolumeClaim for a file: exactly one of `ref` and `create`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PersistentVolumeClaim {
+pub struct PvcConfig {
     /// Existing PersistentVolumeClaim to mount. The provider does not change it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub r#ref: Option<Reference>,
+    pub r#ref: Option<LocalObjectReference>,
 
     /// PersistentVolumeClaim to create. Its name is `feast-<name>-online`, `feast-<name>-offline` or
     /// `feast-<name>-registry`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub create: Option<PersistentVolumeClaimTemplate>,
+    pub create: Option<PvcCreate>,
 
     /// Absolute path at which every container mounts the PersistentVolumeClaim. It must not contain `:`. The `path` of
     /// the file is relative to it.
@@ -91,7 +91,7 @@ pub struct PersistentVolumeClaim {
 /// that the storage request can be increased.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct PersistentVolumeClaimTemplate {
+pub struct PvcCreate {
     /// Access modes of the volume: `ReadWriteOnce`, `ReadOnlyMany`, `ReadWriteMany` or
     /// `ReadWriteOncePod`. Default: `["ReadWriteOnce"]`.
     #[serde(skip_serializing_if = "Option::is_none")]

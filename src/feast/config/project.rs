@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
+use super::LocalObjectReference;
 use super::string_enum::string_enum;
 
 /// Source of the feature repository: exactly one of `init`, `git` and `packaged`.
@@ -114,7 +114,7 @@ pub struct Git {
 pub struct GitSsh {
     /// Secret with a private key without passphrase, such as one of the type `kubernetes.io/ssh-auth`, and the host
     /// keys of the server. It must exist before the apply. Pods use its content at the time of their start.
-    pub secret_ref: Reference,
+    pub secret_ref: LocalObjectReference,
 
     /// Keys of the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ pub struct GitSsh {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GitSshKeyNames {
-    /// Key of the private key. Default: `ssh-privatekey`.
+    /// Key in the Secret that contains the private key. Default: `ssh-privatekey`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
@@ -141,7 +141,7 @@ pub struct GitSshKeyNames {
     )]
     pub private_key: Option<String>,
 
-    /// Key of the known hosts, in the format of `ssh-keyscan`. Default: `known_hosts`.
+    /// Key in the Secret that contains the known hosts, in the format of `ssh-keyscan`. Default: `known_hosts`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::persistence::StoreType;
 use super::string_enum::string_enum;
-use super::{Persistence, PersistentVolumeClaim, Reference, RegistryServer};
+use super::{LocalObjectReference, Persistence, PvcConfig, RegistryServer};
 
 /// The registry: exactly one of `local` and `remote`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -125,7 +125,7 @@ pub struct FeastRef {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RemoteTls {
     /// ConfigMap with the certificate of the CA, or of the server, in PEM format.
-    pub config_map_ref: Reference,
+    pub config_map_ref: LocalObjectReference,
 
     /// Key of the ConfigMap with the certificate, such as `ca.crt`.
     #[schemars(
@@ -148,7 +148,7 @@ pub struct RegistryFile {
 
     /// PersistentVolumeClaim for the file. Default: none, so that the file is lost with the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub pvc: Option<PersistentVolumeClaim>,
+    pub pvc: Option<PvcConfig>,
 
     /// Additional arguments for writes to Amazon S3, such as `ServerSideEncryption`. Requires an `s3://` path. Default:
     /// none.

@@ -84,7 +84,7 @@ macro_rules! server {
 
             /// Labels of the nodes on which the pods can run, in addition to `services.node_selector`. All servers
             /// except the lineage server share their pods: the labels of the registry server, the offline server, the
-            /// online server and the web interface are merged in this order, and the last value of a label applies.
+            /// online server and the web UI are merged in this order, and the last value of a label applies.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub node_selector: Option<BTreeMap<String, String>>,
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Reference;
+use super::LocalObjectReference;
 
 /// TLS settings of a server, with a certificate from a Secret in the namespace of the feature store. Pods mount the
 /// Secret. Feast reads the certificate when it starts, so when it changes, the next plan shows it, and the apply
@@ -19,7 +19,7 @@ pub struct Tls {
     /// Secret with the certificate and its private key in PEM format, such as a Secret of cert-manager. Required unless
     /// `disable` is true.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub secret_ref: Option<Reference>,
+    pub secret_ref: Option<LocalObjectReference>,
 
     /// Keys of the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -30,7 +30,7 @@ pub struct Tls {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SecretKeyNames {
-    /// Key of the certificate. Default: `tls.crt`.
+    /// Key in the Secret that contains the certificate. Default: `tls.crt`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
@@ -39,7 +39,7 @@ pub struct SecretKeyNames {
     )]
     pub tls_crt: Option<String>,
 
-    /// Key of the private key. Default: `tls.key`.
+    /// Key in the Secret that contains the private key. Default: `tls.key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::string_enum::string_enum;
-use super::{Reference, Server};
+use super::{LocalObjectReference, Server};
 
 /// [OpenLineage](https://openlineage.io) events of `feast apply` and of materialization (`openlineage` of
 /// `feature_store.yaml`). Sending requires the package `openlineage-python`, which Feast's image does not contain.
@@ -38,14 +38,14 @@ pub struct Openlineage {
     /// Secret of the feature store. Default: `consumer.api_key_secret_ref` for events to the lineage server of the
     /// feature store, or else none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_secret_ref: Option<Reference>,
+    pub api_key_secret_ref: Option<LocalObjectReference>,
 
     /// Other settings by their name in Feast, such as `namespace`, `producer` or `emit_on_apply`. `true` and `false`
     /// are written as booleans, and all other values, including numbers, as strings. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub extra_config: Option<BTreeMap<String, String>>,
 
-    /// Receives events of other senders, which the web interface of Feast shows. Default: none are received.
+    /// Receives events of other senders, which the web UI of Feast shows. Default: none are received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<OpenlineageConsumer>,
 }
@@ -65,12 +65,12 @@ pub struct OpenlineageConsumer {
     /// Secret whose key `connection_string` holds the connection string of a database for events. It is read during
     /// apply and written only to the Secret of the feature store. Default: the database of the SQL registry.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub connection_string_secret_ref: Option<Reference>,
+    pub connection_string_secret_ref: Option<LocalObjectReference>,
 
     /// Secret whose key `api_key` holds the API key that senders must send in the header `X-API-Key`. It is read during
     /// apply and written only to the Secret of the feature store. Default: none, so that no key is required.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub api_key_secret_ref: Option<Reference>,
+    pub api_key_secret_ref: Option<LocalObjectReference>,
 
     /// Map from OpenLineage namespaces to Feast projects. Users who can see the project can see the lineage of the
     /// namespace. Default: none.
@@ -142,7 +142,7 @@ pub struct Mlflow {
     #[schemars(length(min = 1))]
     pub tracking_uri: Option<String>,
 
-    /// URL of the user interface of MLflow, for links in the web interface of Feast. Default: `tracking_uri`.
+    /// URL of the user interface of MLflow, for links in the web UI of Feast. Default: `tracking_uri`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1))]
     pub ui_url: Option<String>,

@@ -53,7 +53,7 @@ pub struct Volume {
 
     /// A PersistentVolumeClaim that is created for each pod, and deleted with it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ephemeral: Option<EphemeralVolume>,
+    pub ephemeral: Option<EphemeralVolumeSource>,
 
     /// A directory of an NFS server.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,18 +79,18 @@ pub struct Volume {
 /// A PersistentVolumeClaim with the lifetime of its pod.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EphemeralVolume {
+pub struct EphemeralVolumeSource {
     /// Template of the PersistentVolumeClaim.
-    pub volume_claim_template: EphemeralClaim,
+    pub volume_claim_template: PersistentVolumeClaimTemplate,
 }
 
 /// Template of the PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EphemeralClaim {
+pub struct PersistentVolumeClaimTemplate {
     /// Labels and annotations of the PersistentVolumeClaim. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub metadata: Option<EphemeralClaimMetadata>,
+    pub metadata: Option<PersistentVolumeClaimTemplateMetadata>,
 
     /// Specification of the PersistentVolumeClaim (Kubernetes `PersistentVolumeClaimSpec`).
     pub spec: PersistentVolumeClaimSpec,
@@ -99,7 +99,7 @@ pub struct EphemeralClaim {
 /// Labels and annotations of the PersistentVolumeClaim.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct EphemeralClaimMetadata {
+pub struct PersistentVolumeClaimTemplateMetadata {
     /// Labels of the PersistentVolumeClaim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeMap<String, String>>,

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::{CustomResource, CustomResourceError, convert};
-use crate::feast::not_yaml::NotYaml;
+use crate::feast::yaml_syntax_error::YamlSyntaxError;
 
 /// Reads every FeatureStore in `text`: in several documents, and in a list as `kubectl get -o yaml` prints it. Objects
 /// of other kinds are ignored.
@@ -29,10 +29,11 @@ pub fn read(text: &str) -> Result<Vec<CustomResource>, CustomResourceError> {
 }
 
 /// Parses the documents of a YAML text.
-pub(super) fn parse(text: &str) -> Result<Vec<Json>, NotYaml> {
+pub(super) fn parse(text: &str) -> Result<Vec<Json>, YamlSyntaxError> {
     // `kubectl` reads `0400` as an octal number, as in YAML 1.1.
     let options = serde_saphyr::options! { with_snippet: false, legacy_octal_numbers: true };
-    serde_saphyr::from_multiple_with_options(text, options).map_err(|error| NotYaml::from(&error))
+    serde_saphyr::from_multiple_with_options(text, options)
+        .map_err(|error| YamlSyntaxError::from(&error))
 }
 
 /// The object that a ScaledObject or a HorizontalPodAutoscaler scales.

@@ -4,13 +4,13 @@ use serde_json::Value as Json;
 
 use super::VERSIONS;
 use super::documents::parse;
-use crate::feast::not_yaml::NotYaml;
+use crate::feast::yaml_syntax_error::YamlSyntaxError;
 
 /// A manifest that is not that of a FeatureStore.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
     #[error("it is not valid YAML: {0}")]
-    Syntax(NotYaml),
+    Syntax(YamlSyntaxError),
     #[error("it contains {0} documents instead of one")]
     Documents(usize),
     #[error("it has no `kind` and no `apiVersion`")]

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::mapping::Mapping;
-use crate::feast::names::{self, Service};
+use crate::feast::names::{self, FeastService};
 
 /// A parameter and its value.
 type Parameter = (&'static str, Json);
@@ -16,13 +16,13 @@ type Parameter = (&'static str, Json);
 const MAX_CONNECTIONS: u32 = 1000;
 
 /// Returns the defaults of a store, in the order of the document.
-fn defaults(service: Service, store_type: &str) -> Vec<Parameter> {
+fn defaults(service: FeastService, store_type: &str) -> Vec<Parameter> {
     match (service, store_type) {
-        (Service::Online, "postgres") => vec![
+        (FeastService::Online, "postgres") => vec![
             ("conn_type", Json::from("pool")),
             ("max_conn", Json::from(MAX_CONNECTIONS)),
         ],
-        (Service::Registry, "sql" | "snowflake.registry") => {
+        (FeastService::Registry, "sql" | "snowflake.registry") => {
             vec![(names::SERVE_WHILE_MATERIALIZING, Json::from(true))]
         }
         _ => Vec::new(),
@@ -31,7 +31,7 @@ fn defaults(service: Service, store_type: &str) -> Vec<Parameter> {
 
 /// Returns the defaults that apply to a store with these parameters of the user, in the Secret and in attributes.
 pub(super) fn missing(
-    service: Service,
+    service: FeastService,
     store_type: &str,
     parameters: &Map<String, Json>,
     other_entries: &Mapping,
@@ -49,7 +49,7 @@ pub(super) fn missing(
 }
 
 /// Returns a comment in YAML for each default of a store, for a document without the parameters of the user.
-pub(super) fn comments(service: Service, store_type: &str, other_entries: &Mapping) -> String {
+pub(super) fn comments(service: FeastService, store_type: &str, other_entries: &Mapping) -> String {
     let comment = |(key, value): (&str, Json)| {
         let value = value
             .as_str()
@@ -70,7 +70,12 @@ mod tests {
 
     fn online(parameters: Json) -> Vec<Parameter> {
         let parameters = parameters.as_object().unwrap();
-        missing(Service::Online, "postgres", parameters, &Mapping::default())
+        missing(
+            FeastService::Online,
+            "postgres",
+            parameters,
+            &Mapping::default(),
+        )
     }
 
     #[test]
@@ -89,10 +94,10 @@ mod tests {
     #[test]
     fn other_stores_have_no_defaults() {
         for (service, store_type) in [
-            (Service::Online, "redis"),
-            (Service::Online, "mysql"),
+            (FeastService::Online, "redis"),
+            (FeastService::Online, "mysql"),
             // Opens a connection for each query.
-            (Service::Offline, "postgres"),
+            (FeastService::Offline, "postgres"),
         ] {
             let entries = Mapping::default();
             assert_eq!(missing(service, store_type, &Map::new(), &entries), []);
@@ -107,19 +112,19 @@ mod tests {
         let attribute = Mapping(vec![(key.into(), Node::Leaf(json!(false)))]);
         let missing = |parameters: &Json, entries: &Mapping| {
             let parameters = parameters.as_object().unwrap();
-            missing(Service::Registry, "sql", parameters, entries)
+            missing(FeastService::Registry, "sql", parameters, entries)
         };
         let none = Mapping::default();
         assert_eq!(missing(&json!({}), &none), [(key, json!(true))]);
         assert_eq!(missing(&secret, &none), []);
         assert_eq!(missing(&json!({}), &attribute), []);
-        assert_eq!(comments(Service::Registry, "sql", &attribute), "");
+        assert_eq!(comments(FeastService::Registry, "sql", &attribute), "");
     }
 
     #[test]
     fn comments_show_each_default() {
         assert_eq!(
-            comments(Service::Online, "postgres", &Mapping::default()),
+            comments(FeastService::Online, "postgres", &Mapping::default()),
             "    # conn_type: pool, unless the Secret sets it\n    # max_conn: 1000, unless the Secret sets it\n"
         );
     }

@@ -23,7 +23,7 @@ pub enum SecretProblem {
     #[error("is not a YAML mapping of parameters, such as `host: db.example.com`")]
     NotAMapping,
     #[error("is not valid YAML{}. Use a mapping of parameters, such as `host: db.example.com`", at_line(*line))]
-    NotYaml { line: Option<u64> },
+    YamlSyntaxError { line: Option<u64> },
     #[error(
         "has a line that is only an environment reference, so the names of the parameters are not known. Set each \
          parameter separately, such as `host: ${{HOST}}`"

@@ -5,7 +5,7 @@ use serde_json::{Map, Value as Json};
 use super::environment_references::has_environment_reference;
 use super::placeholder::{Placeholder, Purpose};
 use super::yaml::parse;
-use crate::feast::names::Service;
+use crate::feast::names::FeastService;
 use crate::feast::secrets::source::Contents;
 
 impl Placeholder {
@@ -35,7 +35,7 @@ impl Placeholder {
         match (&self.purpose, parameters) {
             (
                 Purpose::Store {
-                    service: service @ (Service::Online | Service::Registry),
+                    service: service @ (FeastService::Online | FeastService::Registry),
                     store_type,
                 },
                 Some(parameters),
@@ -46,7 +46,7 @@ impl Placeholder {
 }
 
 /// Follows how Feast interprets the parameters of these types of store.
-fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -> bool {
+fn is_file(service: FeastService, store_type: &str, parameters: &Map<String, Json>) -> bool {
     let text = |key: &str| parameters.get(key).and_then(Json::as_str);
     let text = |key: &str| text(key).unwrap_or_default();
     let has_file = |key: &str| {
@@ -58,28 +58,30 @@ fn is_file(service: Service, store_type: &str, parameters: &Map<String, Json>) -
         })
     };
     match (service, store_type) {
-        (Service::Registry, "sql") => is_sqlite(text("path")) || is_sqlite(text("read_path")),
-        (Service::Online, "sqlite") => true,
+        (FeastService::Registry, "sql") => is_sqlite(text("path")) || is_sqlite(text("read_path")),
+        (FeastService::Online, "sqlite") => true,
         // A path without a URI selects Milvus Lite, as does a path in place of the URI.
-        (Service::Online, "milvus") => match text("uri") {
-            "" => is_path(text("path")),
-            uri => is_path(uri) && is_milvus_lite(uri),
+        (FeastService::Online, "milvus") => match text("uri") {
+            "" => is_literal(text("path")),
+            uri => is_literal(uri) && is_milvus_lite(uri),
         },
         // The client itself stores the data.
-        (Service::Online, "qdrant") => is_path(text("path")) || text("location") == ":memory:",
-        (Service::Online, "hybrid") => has_file("online_stores"),
-        (Service::Offline, "hybrid") => has_file("offline_stores"),
+        (FeastService::Online, "qdrant") => {
+            is_literal(text("path")) || text("location") == ":memory:"
+        }
+        (FeastService::Online, "hybrid") => has_file("online_stores"),
+        (FeastService::Offline, "hybrid") => has_file("offline_stores"),
         // Stores of a hybrid store.
-        (Service::Offline, "dask" | "duckdb" | "file") => true,
-        (Service::Offline, class) => {
+        (FeastService::Offline, "dask" | "duckdb" | "file") => true,
+        (FeastService::Offline, class) => {
             class.ends_with(".DaskOfflineStore") || class.ends_with(".DuckDBOfflineStore")
         }
         _ => false,
     }
 }
 
-/// Returns whether a parameter is set to a value that is known here.
-fn is_path(text: &str) -> bool {
+/// Returns whether a parameter is set, without a reference to an environment variable.
+fn is_literal(text: &str) -> bool {
     !text.is_empty() && !has_environment_reference(text)
 }
 
@@ -106,80 +108,110 @@ mod tests {
             is_file(service, store_type, &parse(text).unwrap_or_default())
         };
         for (service, store_type, text, expected) in [
-            (Service::Registry, "sql", "path: sqlite:////data/r.db", true),
             (
-                Service::Registry,
+                FeastService::Registry,
+                "sql",
+                "path: sqlite:////data/r.db",
+                true,
+            ),
+            (
+                FeastService::Registry,
                 "sql",
                 "path: sqlite+pysqlite:///${DIR}/r.db",
                 true,
             ),
             (
-                Service::Registry,
+                FeastService::Registry,
                 "sql",
                 "path: postgresql://h/db\nread_path: sqlite:///r.db",
                 true,
             ),
             (
-                Service::Registry,
+                FeastService::Registry,
                 "sql",
                 "path: postgresql+psycopg://h/sqlite",
                 false,
             ),
-            (Service::Registry, "sql", "path: ${REGISTRY}", false),
+            (FeastService::Registry, "sql", "path: ${REGISTRY}", false),
             (
-                Service::Registry,
+                FeastService::Registry,
                 "snowflake.registry",
                 "path: sqlite:///r.db",
                 false,
             ),
-            (Service::Online, "milvus", "path: data/milvus.db", true),
-            (Service::Online, "milvus", "path: m.db\nuri: ''", true),
+            (FeastService::Online, "milvus", "path: data/milvus.db", true),
+            (FeastService::Online, "milvus", "path: m.db\nuri: ''", true),
             (
-                Service::Online,
+                FeastService::Online,
                 "milvus",
                 "path: m.db\nuri: https://m",
                 false,
             ),
-            (Service::Online, "milvus", "path: ${MILVUS}", false),
-            (Service::Online, "milvus", "path: $MILVUS", false),
-            (Service::Online, "milvus", "path: data/pa$$.db", true),
-            (Service::Online, "milvus", "path: ''\nhost: http://m", false),
-            (Service::Online, "milvus", "uri: /feast-data/m.db", true),
-            (Service::Online, "milvus", "uri: file:///m.db", true),
-            (Service::Online, "milvus", "uri: https://m/m.db", false),
-            (Service::Online, "milvus", "uri: ${MILVUS}", false),
-            (Service::Online, "qdrant", "path: /feast-data/qdrant", true),
-            (Service::Online, "qdrant", "location: ':memory:'", true),
-            (Service::Online, "qdrant", "location: qdrant", false),
-            (Service::Online, "qdrant", "host: q\npath: ${QDRANT}", false),
-            (Service::Online, "postgres", "path: /x", false),
+            (FeastService::Online, "milvus", "path: ${MILVUS}", false),
+            (FeastService::Online, "milvus", "path: $MILVUS", false),
+            (FeastService::Online, "milvus", "path: data/pa$$.db", true),
             (
-                Service::Online,
+                FeastService::Online,
+                "milvus",
+                "path: ''\nhost: http://m",
+                false,
+            ),
+            (
+                FeastService::Online,
+                "milvus",
+                "uri: /feast-data/m.db",
+                true,
+            ),
+            (FeastService::Online, "milvus", "uri: file:///m.db", true),
+            (FeastService::Online, "milvus", "uri: https://m/m.db", false),
+            (FeastService::Online, "milvus", "uri: ${MILVUS}", false),
+            (
+                FeastService::Online,
+                "qdrant",
+                "path: /feast-data/qdrant",
+                true,
+            ),
+            (FeastService::Online, "qdrant", "location: ':memory:'", true),
+            (FeastService::Online, "qdrant", "location: qdrant", false),
+            (
+                FeastService::Online,
+                "qdrant",
+                "host: q\npath: ${QDRANT}",
+                false,
+            ),
+            (FeastService::Online, "postgres", "path: /x", false),
+            (
+                FeastService::Online,
                 "hybrid",
                 "online_stores: [{type: redis, conf: {}}, {type: sqlite, conf: {path: o.db}}]",
                 true,
             ),
             (
-                Service::Online,
+                FeastService::Online,
                 "hybrid",
                 "online_stores: [{type: milvus, conf: {uri: https://m}}]",
                 false,
             ),
-            (Service::Offline, "postgres", "path: sqlite:///o.db", false),
             (
-                Service::Offline,
+                FeastService::Offline,
+                "postgres",
+                "path: sqlite:///o.db",
+                false,
+            ),
+            (
+                FeastService::Offline,
                 "hybrid",
                 "offline_stores: [{type: bigquery, conf: {}}, {type: dask, conf: {}}]",
                 true,
             ),
             (
-                Service::Offline,
+                FeastService::Offline,
                 "hybrid",
                 "offline_stores: [{type: feast.infra.offline_stores.duckdb.DuckDBOfflineStore, conf: {}}]",
                 true,
             ),
             (
-                Service::Offline,
+                FeastService::Offline,
                 "hybrid",
                 "offline_stores: [{type: postgres, conf: {}}]",
                 false,

@@ -9,7 +9,7 @@ use super::environment_references::without_environment_reference_lines;
 use super::error::{SecretError, SecretProblem};
 use super::mapping::Mapping;
 use super::yaml::{embed, scalar, value};
-use crate::feast::names::{self, Service};
+use crate::feast::names::{self, FeastService};
 use crate::feast::secrets::source::{Contents, Keys, Source};
 use crate::feast::spec::Database;
 use crate::schema::Path;
@@ -25,7 +25,7 @@ pub struct Placeholder {
 pub enum Purpose {
     /// The connection parameters of a store.
     Store {
-        service: Service,
+        service: FeastService,
         /// The type of the store, as in `feature_store.yaml`.
         store_type: String,
     },
@@ -50,7 +50,7 @@ pub enum Purpose {
 }
 
 impl Placeholder {
-    pub(in crate::feast) fn store(service: Service, database: &Database) -> Self {
+    pub(in crate::feast) fn store(service: FeastService, database: &Database) -> Self {
         let Database {
             store_type,
             shared: _,
@@ -70,9 +70,9 @@ impl Placeholder {
     pub fn section(&self) -> &'static str {
         match &self.purpose {
             Purpose::Store { service, .. } => match service {
-                Service::Online => "online_store",
-                Service::Offline => "offline_store",
-                Service::Registry => "registry",
+                FeastService::Online => "online_store",
+                FeastService::Offline => "offline_store",
+                FeastService::Registry => "registry",
             },
             Purpose::Oidc { .. } => "auth",
             Purpose::BatchEngine { .. } => "batch_engine",
@@ -86,9 +86,9 @@ impl Placeholder {
     pub fn path(&self) -> Path {
         Path::of(match &self.purpose {
             Purpose::Store { service, .. } => match service {
-                Service::Online => "services.online_store.persistence.store.secret_ref",
-                Service::Offline => "services.offline_store.persistence.store.secret_ref",
-                Service::Registry => "services.registry.local.persistence.store.secret_ref",
+                FeastService::Online => "services.online_store.persistence.store.secret_ref",
+                FeastService::Offline => "services.offline_store.persistence.store.secret_ref",
+                FeastService::Registry => "services.registry.local.persistence.store.secret_ref",
             },
             Purpose::Oidc { .. } => "authz.oidc.secret_ref",
             Purpose::BatchEngine { .. } => "batch_engine.config_map_ref",
@@ -100,10 +100,10 @@ impl Placeholder {
         })
     }
 
-    fn type_key(service: Service) -> &'static str {
+    fn type_key(service: FeastService) -> &'static str {
         match service {
-            Service::Registry => "registry_type",
-            Service::Online | Service::Offline => "type",
+            FeastService::Registry => "registry_type",
+            FeastService::Online | FeastService::Offline => "type",
         }
     }
 
@@ -175,14 +175,14 @@ impl Placeholder {
             Ok(Json::Object(mapping)) => return Ok(mapping),
             _ if has_reference_lines(text) => SecretProblem::ReferenceLine,
             Ok(_) => SecretProblem::NotAMapping,
-            Err(error) => SecretProblem::NotYaml { line: error.line() },
+            Err(error) => SecretProblem::YamlSyntaxError { line: error.line() },
         };
         Err(self.error(problem))
     }
 
     fn parameters(
         &self,
-        service: Service,
+        service: FeastService,
         store_type: &str,
         content: &str,
         other_entries: &Mapping,

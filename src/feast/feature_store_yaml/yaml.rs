@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::environment_references::Masked;
 use super::flow::{Entry, entries};
-use crate::feast::not_yaml::NotYaml;
+use crate::feast::yaml_syntax_error::YamlSyntaxError;
 
 /// Writes a mapping as block YAML. Strings that YAML 1.1 would parse as another type are quoted.
 pub(super) fn emit(mapping: &impl Serialize) -> String {
@@ -35,7 +35,7 @@ pub(super) fn scalar(text: &str) -> Option<String> {
 }
 
 /// Parses a text with environment references, each of which is a part of a string, whatever its value will be.
-pub(in crate::feast) fn value(text: &str) -> Result<Json, NotYaml> {
+pub(in crate::feast) fn value(text: &str) -> Result<Json, YamlSyntaxError> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         non_finite_float_policy: serde_saphyr::NonFiniteFloatPolicy::AsString,
@@ -43,7 +43,7 @@ pub(in crate::feast) fn value(text: &str) -> Result<Json, NotYaml> {
     let masked = Masked::new(text);
     match serde_saphyr::from_str_with_options(&masked.text, options) {
         Ok(json) => Ok(masked.restore_json(json)),
-        Err(error) => Err(NotYaml::from(&error)),
+        Err(error) => Err(YamlSyntaxError::from(&error)),
     }
 }
 

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value as Json;
 
-use super::{apply_job, containers, cron_job, initialization, manifest, metadata, pods};
+use super::{containers, cron_job, feast_apply_job, initialization, manifest, metadata, pods};
 use crate::feast::command::Command;
 use crate::feast::names;
 use crate::feast::spec::{CronJob, Store};
@@ -62,7 +62,7 @@ impl CommandJob<'_> {
                 backoff_limit: Some(BACKOFF_LIMIT),
                 completions: Some(1),
                 parallelism: Some(1),
-                ttl_seconds_after_finished: Some(apply_job::TTL_SECONDS),
+                ttl_seconds_after_finished: Some(feast_apply_job::TTL_SECONDS),
                 template: match (self.runs_in_server(), &store.cron_job) {
                     (false, _) => self.own_pod(),
                     (true, Some(cron_job)) => self.pod_of(cron_job),
@@ -100,19 +100,19 @@ impl CommandJob<'_> {
 
     fn own_pod(&self) -> PodTemplateSpec {
         let store = self.store;
-        let words = self.command.words();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let argv = self.command.argv();
+        let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let name = format!("feast-{}", self.command.short_name());
-        let mut container = initialization::running(store, &name, &words);
+        let mut container = initialization::command_container(store, &name, &argv);
         // Otherwise, Python writes the lines of a log that is not a terminal much later.
         let env = container.env.get_or_insert_default();
         containers::add(env, "PYTHONUNBUFFERED", "1");
         pods::template(
             store,
             metadata::job_pod_labels(store),
-            &store.pods.apply_labels,
-            &store.pods.apply_annotations,
-            apply_job::pod_running(store, container),
+            &store.pods.feast_apply_job_labels,
+            &store.pods.feast_apply_job_annotations,
+            feast_apply_job::pod_running(store, container),
         )
     }
 
@@ -126,7 +126,7 @@ impl CommandJob<'_> {
             let containers = std::mem::take(&mut pod.containers);
             pod.containers = containers
                 .into_iter()
-                .map(apply_job::with_termination_message)
+                .map(feast_apply_job::with_termination_message)
                 .collect();
         }
         template
@@ -210,7 +210,7 @@ mod tests {
                 "spec": null,
             })
         );
-        let apply = apply_job::render(&store).unwrap();
+        let apply = feast_apply_job::render(&store).unwrap();
         let mut expected = apply["spec"].clone();
         expected["activeDeadlineSeconds"] = json!(180);
         expected["backoffLimit"] = json!(1);

@@ -1,4 +1,4 @@
-//! The ConfigMap for clients inside the cluster, with a `feature_store.yaml`.
+//! The ConfigMaps: the `feature_store.yaml` for clients, and the CA certificate of OpenShift.
 
 use std::collections::BTreeMap;
 

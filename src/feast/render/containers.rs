@@ -233,7 +233,7 @@ fn stop_signal(kind: ServerKind, endpoints: &[Endpoint]) -> StopSignal {
     }
 }
 
-/// Returns the hook that lets the Services forget a pod before its servers end.
+/// Returns the preStop hook, during which the Services stop sending requests to the pod.
 pub(super) fn lifecycle(termination: Termination, signal: StopSignal) -> Option<Lifecycle> {
     let seconds = i64::from(termination.pre_stop_sleep_seconds);
     let hook = match signal {

@@ -1,12 +1,12 @@
 //! The CronJob, and its permissions to run commands in a pod of the feature store.
 
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, JobSpec, JobTemplateSpec};
-use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{PolicyRule, Role, RoleBinding, RoleRef, Subject};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{metadata, non_empty_map, object, pods, references};
+use super::{metadata, non_empty_map, object, pods, rbac, references, service_account};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
 use crate::feast::spec::{CronJob as Spec, Store};
@@ -17,61 +17,41 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
         return Vec::new();
     };
     let account = names::cron_job(&store.name);
-    let metadata =
-        |name: &str| metadata::object(store, name.to_owned(), Some(CRON_JOB_SERVICE_TYPE));
-    let role = Role {
-        metadata: metadata(&account),
-        rules: Some(rules(store)),
-    };
-    let binding = RoleBinding {
-        metadata: metadata(&account),
-        role_ref: RoleRef {
-            api_group: Some("rbac.authorization.k8s.io".to_owned()),
-            kind: "Role".to_owned(),
-            name: account.clone(),
-        },
-        subjects: Some(vec![Subject {
-            kind: "ServiceAccount".to_owned(),
-            name: account.clone(),
-            namespace: Some(store.namespace.clone()),
-            ..Subject::default()
-        }]),
-    };
-    let service_account = ServiceAccount {
-        metadata: metadata(&account),
-        ..ServiceAccount::default()
-    };
     let main = names::main(&store.name);
-    let mut own = metadata(&main);
+    let mut metadata = metadata::object(store, main, Some(CRON_JOB_SERVICE_TYPE));
     if !spec.annotations.is_empty() {
-        own.annotations
+        metadata
+            .annotations
             .get_or_insert_default()
             .extend(spec.annotations.clone());
     }
-    vec![
-        object(Kind::ServiceAccount, &service_account),
-        object(Kind::Role, &role),
-        object(Kind::RoleBinding, &binding),
-        object(Kind::CronJob, &cron_job(store, spec, own)),
-    ]
+    let role_and_binding = rbac::role_and_binding(
+        store,
+        &account,
+        CRON_JOB_SERVICE_TYPE,
+        rules(store),
+        &account,
+    );
+    let mut objects = vec![service_account::account(
+        store,
+        account,
+        Some(CRON_JOB_SERVICE_TYPE),
+    )];
+    objects.extend(role_and_binding);
+    objects.push(object(Kind::CronJob, &cron_job(store, spec, metadata)));
+    objects
 }
 
 /// `kubectl exec deploy/…` reads the Deployment, lists its pods and runs a command in one of them. Kubernetes cannot
 /// restrict the latter two to the pods of the feature store.
 fn rules(store: &Store) -> Vec<PolicyRule> {
-    let rule = |group: &str, resource: &str, verb: &str| PolicyRule {
-        api_groups: Some(vec![group.to_owned()]),
-        resources: Some(vec![resource.to_owned()]),
-        verbs: vec![verb.to_owned()],
-        ..PolicyRule::default()
-    };
     vec![
         PolicyRule {
             resource_names: Some(vec![names::main(&store.name)]),
-            ..rule("apps", "deployments", "get")
+            ..rbac::rule("apps", &["deployments"], &["get"])
         },
-        rule("", "pods", "list"),
-        rule("", "pods/exec", "create"),
+        rbac::rule("", &["pods"], &["list"]),
+        rbac::rule("", &["pods/exec"], &["create"]),
     ]
 }
 

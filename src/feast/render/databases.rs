@@ -4,8 +4,8 @@
 //! known only when its Secret is read.
 
 use crate::feast::feature_store_yaml::{FeatureStoreYaml, Placeholder, Purpose, SecretProblem};
-use crate::feast::names::Service;
-use crate::feast::spec::{ApplyBy, Store};
+use crate::feast::names::FeastService;
+use crate::feast::spec::{FeastApplyMode, Store};
 
 /// Returns those of the servers, each with the problem to report for a file.
 pub(super) fn of_servers(
@@ -13,13 +13,13 @@ pub(super) fn of_servers(
     document: &FeatureStoreYaml,
 ) -> Vec<(Placeholder, SecretProblem)> {
     let scaled = store.replicas.scaled();
-    let job = store.project.apply == ApplyBy::Job;
+    let job = store.project.feast_apply == FeastApplyMode::Job;
     let problem = |purpose: &Purpose| match purpose {
         Purpose::Store { .. } | Purpose::ConsumerConnectionString if scaled => {
             Some(SecretProblem::FileOfSeveralPods)
         }
         // The Job does not write to the offline store.
-        Purpose::Store { service, .. } if job && *service != Service::Offline => {
+        Purpose::Store { service, .. } if job && *service != FeastService::Offline => {
             Some(SecretProblem::FileOfAJob)
         }
         _ => None,

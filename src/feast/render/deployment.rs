@@ -9,7 +9,6 @@ use k8s_openapi::api::core::v1::{
     Affinity, LocalObjectReference, NodeAffinity, PodAffinityTerm, PodAntiAffinity, PodSpec,
     TopologySpreadConstraint, WeightedPodAffinityTerm,
 };
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value as Json;
 
 use super::{
@@ -31,7 +30,7 @@ pub(super) fn render(store: &Store) -> (Key, Json) {
                     // Not set, so that the owner of the number keeps it.
                     Replicas::Autoscaled(_) | Replicas::Keda(_) | Replicas::External => None,
                 },
-                selector: selector(metadata::selector(store)),
+                selector: metadata::label_selector(metadata::selector(store)),
                 strategy: Some(strategy(&store.strategy)),
                 min_ready_seconds: store.min_ready_seconds,
                 template: pods::template(
@@ -46,13 +45,6 @@ pub(super) fn render(store: &Store) -> (Key, Json) {
             ..Deployment::default()
         },
     )
-}
-
-pub(super) fn selector(labels: BTreeMap<String, String>) -> LabelSelector {
-    LabelSelector {
-        match_labels: Some(labels),
-        ..LabelSelector::default()
-    }
 }
 
 fn strategy(strategy: &Strategy) -> DeploymentStrategy {
@@ -86,8 +78,8 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         init_resources: _,
         labels: _,
         annotations: _,
-        apply_labels: _,
-        apply_annotations: _,
+        feast_apply_job_labels: _,
+        feast_apply_job_annotations: _,
         service_links: _,
         resource_claims,
         automount_token: _,
@@ -97,14 +89,14 @@ pub(super) fn pod(store: &Store) -> PodSpec {
     } = &store.pods;
     PodSpec {
         affinity: match affinity {
-            Some(written) => Some(written.clone()).filter(|it| *it != Affinity::default()),
+            Some(configured) => Some(configured.clone()).filter(|it| *it != Affinity::default()),
             None => several.then(|| Affinity {
                 pod_anti_affinity: Some(one_host_each(metadata::selector(store))),
                 ..Affinity::default()
             }),
         },
         topology_spread_constraints: match topology_spread {
-            Some(written) => non_empty_list(written),
+            Some(configured) => non_empty_list(configured),
             None => several.then(|| vec![over_zones(metadata::selector(store))]),
         },
         image_pull_secrets: image_pull_secrets(store),
@@ -142,7 +134,7 @@ pub(super) fn one_host_each(labels: BTreeMap<String, String>) -> PodAntiAffinity
         preferred_during_scheduling_ignored_during_execution: Some(vec![WeightedPodAffinityTerm {
             weight: 100,
             pod_affinity_term: PodAffinityTerm {
-                label_selector: Some(selector(labels)),
+                label_selector: Some(metadata::label_selector(labels)),
                 topology_key: names::HOST_TOPOLOGY.to_owned(),
                 ..PodAffinityTerm::default()
             },
@@ -154,7 +146,7 @@ pub(super) fn one_host_each(labels: BTreeMap<String, String>) -> PodAntiAffinity
 /// Returns a preference for the same number of pods in each zone.
 pub(super) fn over_zones(labels: BTreeMap<String, String>) -> TopologySpreadConstraint {
     TopologySpreadConstraint {
-        label_selector: Some(selector(labels)),
+        label_selector: Some(metadata::label_selector(labels)),
         max_skew: 1,
         topology_key: names::ZONE_TOPOLOGY.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),

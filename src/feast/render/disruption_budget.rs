@@ -1,22 +1,21 @@
 //! The PodDisruptionBudget.
 
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value as Json;
 
 use super::{metadata, object};
 use crate::feast::names;
-use crate::feast::spec::{DisruptionBudget, Evictable, Store};
+use crate::feast::spec::{DisruptionBudget, DisruptionLimit, Store};
 use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
     let DisruptionBudget {
-        evictable,
-        unhealthy_pods,
+        limit,
+        unhealthy_pod_eviction_policy,
     } = store.disruption_budget.as_ref()?;
-    let (min_available, max_unavailable) = match evictable {
-        Evictable::MinAvailable(amount) => (Some(amount.clone()), None),
-        Evictable::MaxUnavailable(amount) => (None, Some(amount.clone())),
+    let (min_available, max_unavailable) = match limit {
+        DisruptionLimit::MinAvailable(amount) => (Some(amount.clone()), None),
+        DisruptionLimit::MaxUnavailable(amount) => (None, Some(amount.clone())),
     };
     Some(object(
         Kind::PodDisruptionBudget,
@@ -25,11 +24,8 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
             spec: Some(PodDisruptionBudgetSpec {
                 min_available,
                 max_unavailable,
-                selector: Some(LabelSelector {
-                    match_labels: Some(metadata::selector(store)),
-                    ..LabelSelector::default()
-                }),
-                unhealthy_pod_eviction_policy: Some((*unhealthy_pods).to_owned()),
+                selector: Some(metadata::label_selector(metadata::selector(store))),
+                unhealthy_pod_eviction_policy: Some((*unhealthy_pod_eviction_policy).to_owned()),
             }),
             ..PodDisruptionBudget::default()
         },

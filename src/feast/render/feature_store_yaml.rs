@@ -6,7 +6,7 @@ use crate::feast::config;
 use crate::feast::feature_store_yaml::{
     FeatureStoreYaml, KeyValue, Mapping, Node, Placeholder, Section,
 };
-use crate::feast::names::{self, Endpoint, ServerKind, Service};
+use crate::feast::names::{self, Endpoint, FeastService, ServerKind};
 use crate::feast::spec::{
     LocalRegistry, OfflineStorage, OnlineStorage, Registry, RegistryFile, RegistryOptions,
     RegistryStorage, RemoteRegistry, SqliteOptions, Store,
@@ -26,7 +26,7 @@ pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
         parts.push(match &offline.storage {
             OfflineStorage::File {
                 engine,
-                claim: _,
+                pvc: _,
                 staging_location,
                 staging_location_endpoint_override,
             } => {
@@ -41,21 +41,21 @@ pub(super) fn servers(store: &Store) -> FeatureStoreYaml {
                 section("offline_store", lines)
             }
             OfflineStorage::Database(database) => {
-                Section::Placeholder(Placeholder::store(Service::Offline, database))
+                Section::Placeholder(Placeholder::store(FeastService::Offline, database))
             }
         });
     }
     parts.push(match &store.online.storage {
         OnlineStorage::File {
             path,
-            claim: _,
+            pvc: _,
             options,
         } => {
             let lines = vec![leaf("type", "sqlite"), leaf("path", path.as_str())];
             section("online_store", with_sqlite_options(lines, options))
         }
         OnlineStorage::Database(database) => {
-            Section::Placeholder(Placeholder::store(Service::Online, database))
+            Section::Placeholder(Placeholder::store(FeastService::Online, database))
         }
     });
     parts.push(registry(store));
@@ -187,7 +187,7 @@ fn registry(store: &Store) -> Section {
                     // The Secret can have the setting too, so its default is with the parameters.
                     let key = names::SERVE_WHILE_MATERIALIZING;
                     option(&mut more, key, serve_while_materializing);
-                    let placeholder = Placeholder::store(Service::Registry, database);
+                    let placeholder = Placeholder::store(FeastService::Registry, database);
                     if more.is_empty() {
                         Section::Placeholder(placeholder)
                     } else {
@@ -202,20 +202,20 @@ fn registry(store: &Store) -> Section {
 fn remote_registry(store: &Store, remote: &RemoteRegistry) -> Section {
     let RemoteRegistry {
         address,
-        authority,
+        ca_cert,
         store: _,
         is_tls,
         client_cert,
         client_key,
-        certificate_host,
+        authority,
     } = remote;
-    let certificate = authority.as_ref().map(|it| &it.key);
+    let certificate = ca_cert.as_ref().map(|it| &it.key);
     let certificate = certificate.map(|key| ServerKind::Registry.tls_file(key));
     let mut lines = registry_address(address, certificate);
     option(&mut lines, "is_tls", *is_tls);
     option(&mut lines, "client_cert", client_cert.as_deref());
     option(&mut lines, "client_key", client_key.as_deref());
-    option(&mut lines, "authority", certificate_host.as_deref());
+    option(&mut lines, "authority", authority.as_deref());
     lines.extend(registry_options(store));
     section("registry", lines)
 }
@@ -263,7 +263,7 @@ fn with_sqlite_options(mut lines: Vec<KeyValue>, options: &SqliteOptions) -> Vec
 fn registry_file(file: &RegistryFile) -> Vec<KeyValue> {
     let RegistryFile {
         path,
-        claim: _,
+        pvc: _,
         s3_additional_kwargs,
         cache_ttl_seconds,
         cache_mode,

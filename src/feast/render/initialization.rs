@@ -6,13 +6,13 @@ use super::containers::{joint_environment, joint_mounts};
 use super::volumes::mounts;
 use super::{repository, ssh};
 use crate::feast::names;
-use crate::feast::spec::{ApplyBy, ProjectSource, Store};
+use crate::feast::spec::{FeastApplyMode, ProjectSource, Store};
 
 /// Returns the init containers of the servers' pods.
 pub(super) fn containers(store: &Store) -> Option<Vec<Container>> {
     let mut containers: Vec<Container> = repository(store).into_iter().collect();
-    if store.project.apply == ApplyBy::InitContainer && !store.project.without_init {
-        containers.push(apply(store));
+    if store.project.feast_apply == FeastApplyMode::InitContainer && !store.project.without_init {
+        containers.push(feast_apply_container(store));
     }
     (!containers.is_empty()).then_some(containers)
 }
@@ -46,13 +46,13 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
 }
 
 /// Returns the container that runs `feast apply`.
-pub(super) fn apply(store: &Store) -> Container {
-    running(store, names::APPLY_CONTAINER, &["feast", "apply"])
+pub(super) fn feast_apply_container(store: &Store) -> Container {
+    command_container(store, names::APPLY_CONTAINER, &["feast", "apply"])
 }
 
 /// Returns a container that runs a command in the feature repository, with the environment and the files of the
 /// servers.
-pub(super) fn running(store: &Store, name: &str, command: &[&str]) -> Container {
+pub(super) fn command_container(store: &Store, name: &str, command: &[&str]) -> Container {
     let (env, env_from) = joint_environment(store);
     Container {
         name: name.to_owned(),

@@ -15,7 +15,7 @@ use super::{
     object, pods, tls, volumes,
 };
 use crate::feast::names::{self, Endpoint, ServerKind};
-use crate::feast::rendered::DeploymentContent;
+use crate::feast::rendered::WorkloadInputs;
 use crate::feast::spec::{LineageServer, Server, Store, Termination};
 use crate::kubernetes::{Key, Kind};
 
@@ -32,7 +32,7 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
             ),
             spec: DeploymentSpec {
                 replicas: Some(lineage.replicas),
-                selector: deployment::selector(labels.clone()),
+                selector: metadata::label_selector(labels.clone()),
                 template: pods::template(
                     store,
                     labels,
@@ -48,18 +48,18 @@ pub(super) fn render(store: &Store) -> Option<(Key, Json)> {
 }
 
 /// Returns what its pods need from the user's Secrets.
-pub(super) fn content(store: &Store) -> Option<DeploymentContent> {
+pub(super) fn content(store: &Store) -> Option<WorkloadInputs> {
     let lineage = store.lineage.as_ref()?;
     let document = feature_store_yaml::lineage(store);
     let certificate = lineage.common.tls.iter();
     let certificate =
         certificate.flat_map(|certificate| tls::mounted(ServerKind::Lineage, certificate));
-    Some(DeploymentContent {
+    Some(WorkloadInputs {
         deployment: names::lineage(&store.name),
         file: names::LINEAGE_YAML,
         databases: databases::of_lineage(&document),
         document,
-        mounted: certificate.collect(),
+        mounted_files: certificate.collect(),
     })
 }
 
@@ -82,7 +82,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         image_pull_secrets: deployment::image_pull_secrets(store),
         node_selector: non_empty_map(&common.node_selector),
         resource_claims: non_empty_list(&resource_claims(store, common)),
-        // It mounts no claims of the stores.
+        // It mounts no PVCs of the stores.
         security_context: Some(store.pods.security_context()),
         tolerations: non_empty_list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
@@ -95,7 +95,7 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
     }
 }
 
-/// Returns only the user's volumes that it mounts: a claim that only one node can use could prevent pods from starting.
+/// Returns only the user's volumes that it mounts: a PVC that only one node can use could prevent pods from starting.
 fn of_the_pod(store: &Store, server: &Server) -> Vec<Volume> {
     let certificate = server.tls.as_ref();
     let mounts = &server.volume_mounts;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
 use crate::feast::names::{
     JOB_LABEL, MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL, SERVICE_TYPE_LABEL,
@@ -61,6 +61,14 @@ pub(super) fn pod_labels(store: &Store) -> BTreeMap<String, String> {
 /// Returns the selector of the pods, which is immutable.
 pub(super) fn selector(store: &Store) -> BTreeMap<String, String> {
     BTreeMap::from([(NAME_LABEL.to_owned(), store.name.clone())])
+}
+
+/// Returns the selector of objects with these labels.
+pub(super) fn label_selector(labels: BTreeMap<String, String>) -> LabelSelector {
+    LabelSelector {
+        match_labels: Some(labels),
+        ..LabelSelector::default()
+    }
 }
 
 /// Returns the labels of the pods of Jobs.

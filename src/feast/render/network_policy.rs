@@ -10,11 +10,10 @@ use k8s_openapi::api::networking::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
-use super::deployment::selector;
 use super::{metadata, object};
 use crate::feast::config::PolicyEndpoint;
 use crate::feast::names::{self, ServerKind};
-use crate::feast::spec::{self, ApplyBy, Store};
+use crate::feast::spec::{self, FeastApplyMode, Store};
 use crate::kubernetes::{Key, Kind};
 
 /// Pods, and the ports that they serve.
@@ -33,7 +32,7 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let selected = selected(store);
     let peers: Vec<_> = (selected.iter())
         .map(|pods| NetworkPolicyPeer {
-            pod_selector: Some(selector(pods.labels.clone())),
+            pod_selector: Some(metadata::label_selector(pods.labels.clone())),
             ..NetworkPolicyPeer::default()
         })
         .collect();
@@ -59,8 +58,9 @@ fn selected(store: &Store) -> Vec<Selected> {
         labels: metadata::lineage_selector(store),
         ports: Some(lineage),
     });
-    let has_jobs =
-        store.project.apply == ApplyBy::Job || store.cron_job.is_some() || store.jobs_reach_data();
+    let has_jobs = store.project.feast_apply == FeastApplyMode::Job
+        || store.cron_job.is_some()
+        || store.jobs_reach_data();
     let jobs = has_jobs.then(|| Selected {
         name: names::jobs_policy(&store.name),
         service_type: Some(names::JOBS_SERVICE_TYPE),
@@ -96,7 +96,7 @@ fn render_one(
         &NetworkPolicy {
             metadata: metadata::object(store, name, service_type),
             spec: Some(NetworkPolicySpec {
-                pod_selector: Some(selector(labels)),
+                pod_selector: Some(metadata::label_selector(labels)),
                 policy_types: Some(types.into_iter().flatten().map(str::to_owned).collect()),
                 ingress,
                 egress,

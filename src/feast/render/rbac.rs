@@ -28,7 +28,7 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
         Authorization::None => {}
         Authorization::Kubernetes { roles } => {
             let rules = vec![rule(RBAC, &["roles", "rolebindings"], READ)];
-            objects.extend(bound(store, &main, AUTHORIZATION, rules, &main));
+            objects.extend(role_and_binding(store, &main, AUTHORIZATION, rules, &main));
             for name in roles {
                 // Without `rules`, so that others can own them.
                 let role = Role {
@@ -66,7 +66,13 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
             rule("", &["pods/log"], &["get"]),
         ];
         let name = names::batch_engine(&store.name);
-        objects.extend(bound(store, &name, "batch-engine", servers, &main));
+        objects.extend(role_and_binding(
+            store,
+            &name,
+            "batch-engine",
+            servers,
+            &main,
+        ));
         let executors = vec![
             rule("", &["pods"], RUN),
             rule(
@@ -77,7 +83,13 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
         ];
         let name = names::batch_driver(&store.name);
         let account = &driver.service_account;
-        objects.extend(bound(store, &name, "batch-driver", executors, account));
+        objects.extend(role_and_binding(
+            store,
+            &name,
+            "batch-driver",
+            executors,
+            account,
+        ));
     }
     objects
 }
@@ -89,7 +101,7 @@ fn token_reviews() -> PolicyRule {
 }
 
 /// Returns a Role, and a RoleBinding of the same name for a ServiceAccount.
-fn bound(
+pub(super) fn role_and_binding(
     store: &Store,
     name: &str,
     service_type: &str,
@@ -132,7 +144,7 @@ fn cluster_wide(store: &Store, rules: Vec<PolicyRule>) -> [(Key, Json); 2] {
     ]
 }
 
-fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+pub(super) fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     PolicyRule {
         api_groups: Some(vec![group.to_owned()]),

@@ -1,5 +1,5 @@
 //! The script of the first init container: it creates the feature repository and links the mounted configuration into
-//! it, so that no configuration is left on a claim.
+//! it, so that no configuration is left on a PVC.
 //!
 //! The script exits with an error if any command fails, it can run again after an earlier run, and it passes every
 //! value of the user to the shell as a single word.
@@ -66,9 +66,9 @@ fi
     )
 }
 
-/// A new clone is moved to its directory when it is complete. An existing one (on a claim, or after a restart) is
+/// A new clone is moved to its directory when it is complete. An existing one (on a PVC, or after a restart) is
 /// updated, and files that git does not track are kept. A full commit hash is fetched only once, and everything else at
-/// each start. Pods that share a claim run one after the other, so locks of git remain only if a pod was killed. The
+/// each start. Pods that share a PVC run one after the other, so locks of git remain only if a pod was killed. The
 /// URL, which can contain a token, is passed to git with each command and not stored.
 fn clone(store: &Store, git: &Git) -> String {
     let Git {

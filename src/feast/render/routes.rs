@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use super::{metadata, object};
-use crate::feast::config::{self, InsecureTraffic};
+use crate::feast::config::{self, InsecureEdgeTerminationPolicy};
 use crate::feast::names::{self, Endpoint};
 use crate::feast::spec::{Store, default_termination};
 use crate::kubernetes::{Key, Kind};
@@ -30,7 +30,8 @@ fn route(store: &Store, endpoint: Endpoint, settings: &config::Route) -> (Key, J
     let is_issued = tls.is_some_and(|tls| tls.issued_for.is_some());
     let termination =
         termination.unwrap_or_else(|| default_termination(endpoint, tls.is_some(), is_issued));
-    let insecure = insecure_edge_termination_policy.unwrap_or(InsecureTraffic::Redirect);
+    let insecure =
+        insecure_edge_termination_policy.unwrap_or(InsecureEdgeTerminationPolicy::Redirect);
     // The router checks that the certificate of the server has the name of this Service.
     let (service, port) = match endpoint == Endpoint::RegistryRest && store.shares_rest_port() {
         true => (
@@ -53,7 +54,7 @@ fn route(store: &Store, endpoint: Endpoint, settings: &config::Route) -> (Key, J
     if let Some(certificate) = destination_ca_certificate {
         spec["tls"]["destinationCACertificate"] = json!(certificate);
     }
-    if let Some(config::Reference { name }) = external_certificate {
+    if let Some(config::LocalObjectReference { name }) = external_certificate {
         spec["tls"]["externalCertificate"] = json!({"name": name});
     }
     let route = json!({

@@ -5,13 +5,13 @@ use serde_json::Value as Json;
 
 use super::{metadata, object};
 use crate::feast::names;
-use crate::feast::rendered::DeploymentContent;
+use crate::feast::rendered::WorkloadInputs;
 use crate::feast::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render<'a>(
     store: &Store,
-    workloads: impl Iterator<Item = &'a DeploymentContent>,
+    workloads: impl Iterator<Item = &'a WorkloadInputs>,
 ) -> (Key, Json) {
     let files = workloads.map(|workload| (workload.file.to_owned(), workload.document.preview()));
     object(

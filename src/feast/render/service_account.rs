@@ -12,14 +12,14 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
     let engine = store.batch_engine.as_ref();
     let driver = engine
         .and_then(|engine| engine.driver.as_ref())
-        .filter(|driver| driver.made);
+        .filter(|driver| driver.is_created);
     let main = account(store, names::main(&store.name), None);
     let driver =
         driver.map(|driver| account(store, driver.service_account.clone(), Some("batch-driver")));
     [Some(main), driver].into_iter().flatten().collect()
 }
 
-fn account(store: &Store, name: String, service_type: Option<&str>) -> (Key, Json) {
+pub(super) fn account(store: &Store, name: String, service_type: Option<&str>) -> (Key, Json) {
     let account = ServiceAccount {
         metadata: metadata::object(store, name, service_type),
         ..ServiceAccount::default()

@@ -5,21 +5,21 @@ use k8s_openapi::api::core::v1::{ConfigMapVolumeSource, SecretVolumeSource, Volu
 
 use crate::feast::names::{SERVING_CERTIFICATES, ServerKind};
 use crate::feast::secrets::source::{Mounted, Source};
-use crate::feast::spec::{Authority, CaCert, Registry, Store, Tls};
+use crate::feast::spec::{CaCert, Registry, Store, Tls};
 use crate::schema::Path;
 
 pub(super) fn volumes(store: &Store) -> Vec<Volume> {
-    let authority = authority(store).map(|authority| Volume {
+    let ca_cert = registry_ca_cert(store).map(|ca_cert| Volume {
         name: ServerKind::Registry.tls_volume(),
         config_map: Some(ConfigMapVolumeSource {
-            name: authority.config_map.clone(),
+            name: ca_cert.config_map.clone(),
             ..ConfigMapVolumeSource::default()
         }),
         ..Volume::default()
     });
     let own = own(store).into_iter();
     let own = own.map(|(kind, tls)| volume(kind, tls));
-    authority.into_iter().chain(own).collect()
+    ca_cert.into_iter().chain(own).collect()
 }
 
 /// Returns the volume with the certificate of a server.
@@ -37,10 +37,10 @@ pub(super) fn volume(kind: ServerKind, tls: &Tls) -> Volume {
 /// Returns the mounts of a container. A server mounts its own certificate, and init containers (`None`) mount all.
 /// Every container mounts the CA certificate.
 pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<VolumeMount> {
-    let authority = authority(store).map(|_| ServerKind::Registry);
+    let ca_cert = registry_ca_cert(store).map(|_| ServerKind::Registry);
     let own = own(store).into_iter().map(|(kind, _)| kind);
     let own = own.filter(|kind| container.is_none_or(|container| container == *kind));
-    authority.into_iter().chain(own).map(mount).collect()
+    ca_cert.into_iter().chain(own).map(mount).collect()
 }
 
 pub(super) fn mount(kind: ServerKind) -> VolumeMount {
@@ -72,8 +72,8 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
         path: Path::of(path),
         rolls_pods: true,
     };
-    let registry = authority(store).map(
-        |Authority {
+    let registry = registry_ca_cert(store).map(
+        |CaCert {
              config_map: name,
              key,
          }| { config_map(name, key, "services.registry.remote.tls.config_map_ref") },
@@ -110,10 +110,10 @@ fn own(store: &Store) -> Vec<(ServerKind, &Tls)> {
         .collect()
 }
 
-fn authority(store: &Store) -> Option<&Authority> {
+fn registry_ca_cert(store: &Store) -> Option<&CaCert> {
     match &store.registry {
         Registry::Local(_) => None,
-        Registry::Remote(remote) => remote.authority.as_ref(),
+        Registry::Remote(remote) => remote.ca_cert.as_ref(),
     }
 }
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn ca_certificates_are_read_before_the_first_write() {
-        let authority = |name: &str, key: &str| Source::config_map(name, key);
+        let ca_cert = |name: &str, key: &str| Source::config_map(name, key);
         let store = json!({
             "name": "demo",
             "feastProject": "demo",
@@ -144,12 +144,12 @@ mod tests {
             files(&store),
             [
                 Mounted {
-                    source: authority("registry", "ca.pem"),
+                    source: ca_cert("registry", "ca.pem"),
                     path: Path::of("services.registry.remote.tls.config_map_ref"),
                     rolls_pods: true,
                 },
                 Mounted {
-                    source: authority("idp", "ca-bundle.crt"),
+                    source: ca_cert("idp", "ca-bundle.crt"),
                     path: Path::of("authz.oidc.ca_cert_config_map"),
                     rolls_pods: true,
                 },

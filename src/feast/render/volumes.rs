@@ -6,13 +6,18 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{ssh, tls};
-use crate::feast::names::{self, ServerKind, Service};
-use crate::feast::spec::{ClaimSource, Store};
+use crate::feast::names::{self, FeastService, ServerKind};
+use crate::feast::spec::{PvcSource, Store};
 
-/// Returns whether the pods have a data directory. They need none if all three stores have claims.
+/// Returns whether the pods have a data directory. They need none if all three stores have PVCs.
 fn has_data_directory(store: &Store) -> bool {
-    let services: Vec<Service> = store.claims().into_iter().map(|(s, _)| s).collect();
-    services != [Service::Registry, Service::Offline, Service::Online]
+    let services: Vec<FeastService> = store.pvcs().into_iter().map(|(s, _)| s).collect();
+    services
+        != [
+            FeastService::Registry,
+            FeastService::Offline,
+            FeastService::Online,
+        ]
 }
 
 /// Returns the volume with the `feature_store.yaml` under `key` in the Secret of the feature store.
@@ -55,14 +60,14 @@ pub(super) fn volumes(store: &Store) -> Vec<Volume> {
         ..Volume::default()
     }));
     volumes.extend(ssh::volume(store));
-    for (service, claim) in store.claims() {
-        let own = names::claim(&store.name, service);
+    for (service, pvc) in store.pvcs() {
+        let own = names::pvc(&store.name, service);
         volumes.push(Volume {
             name: own.clone(),
             persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-                claim_name: match &claim.source {
-                    ClaimSource::Existing(name) => name.clone(),
-                    ClaimSource::Created { .. } => own,
+                claim_name: match &pvc.source {
+                    PvcSource::Existing(name) => name.clone(),
+                    PvcSource::Created { .. } => own,
                 },
                 ..PersistentVolumeClaimVolumeSource::default()
             }),
@@ -91,10 +96,10 @@ pub(super) fn mounts(store: &Store, container: Option<ServerKind>) -> Vec<Volume
         read_only: Some(true),
         ..VolumeMount::default()
     }));
-    for (service, claim) in store.claims() {
+    for (service, pvc) in store.pvcs() {
         mounts.push(VolumeMount {
-            name: names::claim(&store.name, service),
-            mount_path: claim.mount_path.clone(),
+            name: names::pvc(&store.name, service),
+            mount_path: pvc.mount_path.clone(),
             ..VolumeMount::default()
         });
     }

@@ -11,7 +11,7 @@ use crate::kubernetes::{Key, Kind};
 /// An object cannot be written as YAML, which is a bug of the provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{object} cannot be written as YAML: {reason}")]
-pub struct YamlError {
+pub struct YamlWriteError {
     pub object: Key,
     pub reason: String,
 }
@@ -22,12 +22,12 @@ impl Objects<Rendered> {
     /// # Errors
     ///
     /// Returns the first object that cannot be written as YAML.
-    pub fn yaml(&self) -> Result<String, YamlError> {
+    pub fn yaml(&self) -> Result<String, YamlWriteError> {
         let mut text = String::new();
         let manifests = self.manifests.iter();
         let mut manifests: BTreeMap<Key, &Json> =
             manifests.map(|(key, it)| (key.clone(), it)).collect();
-        if let Some(job) = self.apply_job() {
+        if let Some(job) = self.feast_apply_job() {
             let name = job["metadata"]["name"].as_str().unwrap_or_default();
             manifests.insert(Key::new(Kind::Job, name), job);
         }
@@ -46,7 +46,7 @@ impl Objects<Rendered> {
                 Ok(document) => text.push_str(&document),
                 Err(error) => {
                     let reason = error.to_string();
-                    return Err(YamlError { object, reason });
+                    return Err(YamlWriteError { object, reason });
                 }
             }
         }

@@ -4,10 +4,10 @@ use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::feast::config::{
     Autoscaling, CronJobContainers, DatabaseStore, FeatureStore, Git, Keda, LineageServer,
-    LocalRegistry, OfflineStore, OnlineStore, Openshift, Persistence, PersistentVolumeClaim,
-    Reference, Registry, Scaling, ServerSettings, ServiceSettings, Services, StoreType, Tls,
+    LocalObjectReference, LocalRegistry, OfflineStore, OnlineStore, Openshift, Persistence,
+    PvcConfig, Registry, Scaling, ServerSettings, ServiceSettings, Services, StoreType, Tls,
 };
-use crate::feast::names::{Endpoint, ServerKind, Service};
+use crate::feast::names::{Endpoint, FeastService, ServerKind};
 use crate::schema::Path;
 
 pub(super) const ONLINE: &str = "services.online_store";
@@ -30,11 +30,11 @@ pub(super) fn server(kind: ServerKind) -> Path {
 }
 
 /// Returns the path of a service's settings.
-pub(super) fn block(service: Service) -> Path {
+pub(super) fn block(service: FeastService) -> Path {
     Path::of(match service {
-        Service::Online => ONLINE,
-        Service::Offline => OFFLINE,
-        Service::Registry => LOCAL,
+        FeastService::Online => ONLINE,
+        FeastService::Offline => OFFLINE,
+        FeastService::Registry => LOCAL,
     })
 }
 
@@ -76,7 +76,7 @@ pub(super) fn online_disabled(store: &FeatureStore) -> bool {
 
 /// The `persistence` of a service.
 pub(super) struct ServicePersistence<'a> {
-    pub service: Service,
+    pub service: FeastService,
     pub has_file: bool,
     pub database: Option<ServiceDatabase<'a>>,
 }
@@ -86,12 +86,12 @@ pub(super) struct ServiceDatabase<'a> {
     /// Whether its type is the path of a class.
     pub is_class: bool,
     pub shared: Option<bool>,
-    pub secret_ref: &'a Reference,
+    pub secret_ref: &'a LocalObjectReference,
 }
 
 impl<'a> ServicePersistence<'a> {
     fn of<File, T: StoreType>(
-        service: Service,
+        service: FeastService,
         persistence: Option<&'a Persistence<File, T>>,
     ) -> Option<Self> {
         let Persistence { file, store } = persistence?;
@@ -114,9 +114,9 @@ pub(super) fn persistence(store: &FeatureStore) -> Vec<ServicePersistence<'_>> {
     let offline = offline(store).and_then(|it| it.persistence.as_ref());
     let registry = local(store).and_then(|it| it.persistence.as_ref());
     [
-        ServicePersistence::of(Service::Online, online),
-        ServicePersistence::of(Service::Offline, offline),
-        ServicePersistence::of(Service::Registry, registry),
+        ServicePersistence::of(FeastService::Online, online),
+        ServicePersistence::of(FeastService::Offline, offline),
+        ServicePersistence::of(FeastService::Registry, registry),
     ]
     .into_iter()
     .flatten()
@@ -150,46 +150,46 @@ pub(super) fn scaled_by(store: &FeatureStore) -> Option<Path> {
         .then(|| Path::of(SCALING).attribute("replicas"))
 }
 
-/// A server container, and the path of its settings.
-pub(super) struct Container<'a> {
+/// The settings of a server, and their path.
+pub(super) struct ServerConfig<'a> {
     pub kind: ServerKind,
     /// The attribute with its settings.
     pub path: Path,
     /// `None` for an online server with default settings.
     pub settings: Option<ServerSettings<'a>>,
     /// The innermost attribute of the server that is set.
-    pub written: Option<Path>,
+    pub configured_path: Option<Path>,
     /// The absent attributes that decide that the server runs.
     pub reads: Vec<Path>,
 }
 
-impl<'a> Container<'a> {
+impl<'a> ServerConfig<'a> {
     pub fn resources(&self) -> Option<&'a ResourceRequirements> {
         self.settings.and_then(|settings| settings.resources)
     }
 }
 
 /// Returns the servers that share their pods, in the order of the containers.
-pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
-    let made = |kind, settings| Container {
+pub(super) fn pod_servers(store: &FeatureStore) -> Vec<ServerConfig<'_>> {
+    let made = |kind, settings| ServerConfig {
         kind,
         path: server(kind),
         settings: Some(settings),
-        written: Some(server(kind)),
+        configured_path: Some(server(kind)),
         reads: Vec::new(),
     };
-    let mut containers = Vec::new();
+    let mut servers = Vec::new();
     if let Some(settings) = local(store).and_then(|local| local.server.as_ref()) {
-        containers.push(made(ServerKind::Registry, settings.settings()));
+        servers.push(made(ServerKind::Registry, settings.settings()));
     }
     if !online_disabled(store) {
         let block = online(store);
         let settings = block.and_then(|online| online.server.as_ref());
-        containers.push(Container {
+        servers.push(ServerConfig {
             kind: ServerKind::Online,
             path: server(ServerKind::Online),
             settings: settings.map(|server| server.settings()),
-            written: match (block, settings) {
+            configured_path: match (block, settings) {
                 (_, Some(_)) => Some(server(ServerKind::Online)),
                 (Some(_), None) => Some(Path::of(ONLINE)),
                 (None, None) => None,
@@ -198,12 +198,12 @@ pub(super) fn containers(store: &FeatureStore) -> Vec<Container<'_>> {
         });
     }
     if let Some(settings) = offline(store).and_then(|offline| offline.server.as_ref()) {
-        containers.push(made(ServerKind::Offline, settings.settings()));
+        servers.push(made(ServerKind::Offline, settings.settings()));
     }
     if let Some(settings) = services(store).and_then(|services| services.ui.as_ref()) {
-        containers.push(made(ServerKind::Ui, settings.settings()));
+        servers.push(made(ServerKind::Ui, settings.settings()));
     }
-    containers
+    servers
 }
 
 /// Returns the lineage server, which has its own pods.
@@ -213,17 +213,17 @@ pub(super) fn lineage(store: &FeatureStore) -> Option<&LineageServer> {
 }
 
 /// Returns the servers of all pods.
-pub(super) fn all_containers(store: &FeatureStore) -> Vec<Container<'_>> {
-    let mut containers = containers(store);
+pub(super) fn all_servers(store: &FeatureStore) -> Vec<ServerConfig<'_>> {
+    let mut servers = pod_servers(store);
     let settings = lineage(store).map(|lineage| lineage.server.as_ref());
-    containers.extend(settings.map(|settings| Container {
+    servers.extend(settings.map(|settings| ServerConfig {
         kind: ServerKind::Lineage,
         path: server(ServerKind::Lineage),
         settings: settings.map(|server| server.settings()),
-        written: settings.map(|_| server(ServerKind::Lineage)),
+        configured_path: settings.map(|_| server(ServerKind::Lineage)),
         reads: Vec::new(),
     }));
-    containers
+    servers
 }
 
 /// The settings of an endpoint's Service and of the TLS of its server, with their paths.
@@ -240,7 +240,7 @@ pub(super) fn exposures(store: &FeatureStore) -> Vec<Exposure<'_>> {
     let rest = local(store).and_then(|local| local.server.as_ref());
     let rest = rest.and_then(|server| server.rest_service.as_ref());
     let mut found = Vec::new();
-    for container in all_containers(store) {
+    for container in all_servers(store) {
         let settings = container.settings;
         let exposure = |endpoint, service, name| Exposure {
             endpoint,
@@ -276,17 +276,17 @@ pub(super) fn serving_certificates(store: &FeatureStore) -> bool {
 }
 
 /// A PersistentVolumeClaim that the pods mount, and its path.
-pub(super) struct Claim<'a> {
-    pub service: Service,
+pub(super) struct Pvc<'a> {
+    pub service: FeastService,
     /// The `pvc` attribute.
     pub path: Path,
-    pub pvc: &'a PersistentVolumeClaim,
-    /// The absent attributes that decide that the claim is mounted.
+    pub config: &'a PvcConfig,
+    /// The absent attributes that decide that the PVC is mounted.
     pub reads: Vec<Path>,
 }
 
-/// Returns the claims in the order of the attributes. A disabled online store has none.
-pub(super) fn claims(store: &FeatureStore) -> Vec<Claim<'_>> {
+/// Returns the PVCs in the order of the attributes. A disabled online store has none.
+pub(super) fn pvcs(store: &FeatureStore) -> Vec<Pvc<'_>> {
     let online = online(store)
         .filter(|_| !online_disabled(store))
         .and_then(|online| online.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
@@ -295,19 +295,19 @@ pub(super) fn claims(store: &FeatureStore) -> Vec<Claim<'_>> {
     let registry =
         local(store).and_then(|local| local.persistence.as_ref()?.file.as_ref()?.pvc.as_ref());
     [
-        (Service::Online, online),
-        (Service::Offline, offline),
-        (Service::Registry, registry),
+        (FeastService::Online, online),
+        (FeastService::Offline, offline),
+        (FeastService::Registry, registry),
     ]
     .into_iter()
     .filter_map(|(service, pvc)| {
-        Some(Claim {
+        Some(Pvc {
             service,
             path: block(service).attribute("persistence.file.pvc"),
-            pvc: pvc?,
+            config: pvc?,
             reads: match service {
-                Service::Online => vec![Path::of(ONLINE).attribute("disabled")],
-                Service::Offline | Service::Registry => Vec::new(),
+                FeastService::Online => vec![Path::of(ONLINE).attribute("disabled")],
+                FeastService::Offline | FeastService::Registry => Vec::new(),
             },
         })
     })

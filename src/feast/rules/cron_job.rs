@@ -8,7 +8,7 @@ use crate::feast::config::{CompletionMode, FeatureStore, JobSpec, PodReplacement
 use crate::feast::names;
 use crate::feast::spec::commands_or_default;
 use crate::kubernetes::validation::metadata::CRON_JOB_NAME_LENGTH;
-use crate::kubernetes::validation::{below, cron, job as kubernetes, time_zone};
+use crate::kubernetes::validation::{below, cron, pod_failure_policy as kubernetes, time_zone};
 use crate::schema::Path;
 
 /// The number of completions above which an Indexed Job with a limit of retries for each index has lower limits.
@@ -178,7 +178,7 @@ fn index_limits(job: &JobSpec) -> Vec<Violation> {
 
 fn failures(job: &JobSpec, policy: &PodFailurePolicy) -> Vec<Violation> {
     let path = job_spec("pod_failure_policy");
-    let mut violations = below(&path, kubernetes::pod_failure_policy(policy));
+    let mut violations = below(&path, kubernetes::validate(policy));
     if job.pod_replacement_policy == Some(PodReplacementPolicy::TerminatingOrFailed) {
         violations.push(Violation::at(
             job_spec("pod_replacement_policy"),

@@ -10,7 +10,7 @@ use crate::feast::config::FeatureStore;
 use crate::feast::feature_store_yaml::{
     has_environment_reference, is_environment_reference, value,
 };
-use crate::feast::names::Service;
+use crate::feast::names::FeastService;
 use crate::schema::Path;
 use reserved::{BOTH, BY_PROVIDER, CLIENTS, DATABASES, FILES, Reserved, SERVERS};
 
@@ -66,7 +66,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 
 /// Returns the attribute of a setting of the servers, and the absent attributes that decide that it counts.
 fn servers(store: &FeatureStore, section: &str, name: &str) -> Option<(&'static str, Vec<Path>)> {
-    if let Some(attribute) = find(&[BOTH, SERVERS], section, name) {
+    if let Some(attribute) = attribute(section, name) {
         return Some((attribute, Vec::new()));
     }
     if section == "batch_engine" && store.batch_engine.is_some() {
@@ -80,12 +80,15 @@ fn servers(store: &FeatureStore, section: &str, name: &str) -> Option<(&'static 
     let offline = offline(store).and_then(|it| it.persistence.as_ref());
     let in_file = [
         (
-            Service::Registry,
+            FeastService::Registry,
             registry.is_none_or(|it| it.store.is_none()),
         ),
-        (Service::Online, online.is_none_or(|it| it.store.is_none())),
         (
-            Service::Offline,
+            FeastService::Online,
+            online.is_none_or(|it| it.store.is_none()),
+        ),
+        (
+            FeastService::Offline,
             offline.is_none_or(|it| it.store.is_none()),
         ),
     ];
@@ -96,6 +99,11 @@ fn servers(store: &FeatureStore, section: &str, name: &str) -> Option<(&'static 
         let store = block(service).attribute("persistence.store");
         Some((attribute, vec![store, Path::of(REMOTE)]))
     })
+}
+
+/// Returns the attribute of a setting that servers always have; empty if the provider sets it.
+pub(super) fn attribute(section: &str, name: &str) -> Option<&'static str> {
+    find(&[BOTH, SERVERS], section, name)
 }
 
 fn find(tables: &[&[Reserved]], section: &str, name: &str) -> Option<&'static str> {

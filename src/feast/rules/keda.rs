@@ -158,8 +158,8 @@ pub(super) fn scaling_modifiers(store: &FeatureStore) -> Vec<Violation> {
         violations.push(Violation::new(
             at.attribute("formula"),
             [at.attribute("formula"), path.attribute("triggers")],
-            "The formula has the name of no trigger",
-            "A trigger is in the formula with its `name`. Set `name` for the triggers, and use these names. CPU and memory \
+            "The formula does not refer to any trigger",
+            "A formula refers to a trigger by its `name`. Set `name` for the triggers, and use these names. CPU and memory \
              triggers cannot be in a formula.",
         ));
     }
@@ -294,7 +294,7 @@ mod tests {
                 ),
                 (
                     "scaling_modifiers.formula",
-                    "The formula has the name of no trigger",
+                    "The formula does not refer to any trigger",
                 ),
             ],
         );
@@ -305,7 +305,7 @@ mod tests {
             of_resource,
             &[(
                 "scaling_modifiers.formula",
-                "The formula has the name of no trigger",
+                "The formula does not refer to any trigger",
             )],
         );
         let fallback =

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Violation;
 use super::accessors::{
-    VOLUMES, all_containers, containers, cron_job_containers, exposures, lineage, openshift,
-    services,
+    VOLUMES, all_servers, cron_job_containers, exposures, lineage, openshift, pod_servers, services,
 };
 use super::routes::ROUTES;
 use crate::feast::config::{FeatureStore, ServiceSettings};
@@ -18,8 +17,8 @@ use crate::kubernetes::validation::pod_annotations;
 use crate::schema::Path;
 
 /// Labels of pods that their Deployment, ReplicaSet or Job sets.
-const OF_CONTROLLERS: [&str; 3] = ["controller-uid", "job-name", "pod-template-hash"];
-const OF_JOBS_PREFIX: &str = "batch.kubernetes.io/";
+const CONTROLLER_LABELS: [&str; 3] = ["controller-uid", "job-name", "pod-template-hash"];
+const JOB_LABEL_PREFIX: &str = "batch.kubernetes.io/";
 
 /// The purpose of a map.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,7 +53,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 
 /// Validates annotations of pods that have a meaning for Kubernetes.
 fn annotations_of_pods(store: &FeatureStore) -> Vec<Violation> {
-    let mut servers: Vec<&str> = containers(store)
+    let mut servers: Vec<&str> = pod_servers(store)
         .iter()
         .map(|it| it.kind.as_str())
         .collect();
@@ -175,7 +174,7 @@ fn maps(store: &FeatureStore) -> Vec<(Path, Use, Option<&Map>)> {
         let annotations = metadata.and_then(|it| it.annotations.as_ref());
         maps.push((path.attribute("annotations"), Use::Annotations, annotations));
     }
-    maps.extend(all_containers(store).into_iter().map(|container| {
+    maps.extend(all_servers(store).into_iter().map(|container| {
         let map = container.settings.and_then(|it| it.node_selector);
         (
             container.path.attribute("node_selector"),
@@ -235,7 +234,7 @@ fn entry(path: &Path, map_use: Use, key: &str, value: &str) -> Vec<Violation> {
         ));
     }
     if map_use == Use::PodLabels
-        && (OF_CONTROLLERS.contains(&key) || key.starts_with(OF_JOBS_PREFIX))
+        && (CONTROLLER_LABELS.contains(&key) || key.starts_with(JOB_LABEL_PREFIX))
     {
         violations.push(Violation::at(
             path.clone(),

@@ -41,8 +41,8 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     found
 }
 
-/// Warns about an enabled consumer without a server that receives events: the REST server of the registry, the web
-/// interface or the lineage server.
+/// Warns about an enabled consumer without a server that receives events: the REST server of the registry, the web UI
+/// or the lineage server.
 pub(super) fn without_receiver(store: &FeatureStore) -> Vec<Violation> {
     let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
     let enabled = consumer.is_some_and(|it| it.enabled);
@@ -72,7 +72,7 @@ pub(super) fn unauthenticated_readers(store: &FeatureStore) -> Vec<Violation> {
             ("kubernetes", authz.kubernetes.is_some()),
             ("oidc", authz.oidc.is_some()),
         ];
-        modes.into_iter().find(|(_, written)| *written)
+        modes.into_iter().find(|(_, is_set)| *is_set)
     });
     let (Some(_), Some((mode, _))) = (lineage(store), guarded) else {
         return Vec::new();

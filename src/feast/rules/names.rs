@@ -1,7 +1,7 @@
 //! Names of objects, which begin with the name of the feature store.
 
 use super::Violation;
-use super::accessors::{LOCAL, all_containers, claims, local};
+use super::accessors::{LOCAL, all_servers, local, pvcs};
 use crate::feast::config::FeatureStore;
 use crate::feast::names::{self, Endpoint, ServerKind};
 use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
@@ -33,7 +33,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
     let service = |endpoint| names::service(&store.name, endpoint);
     let mut derived = vec![(names::main(&store.name), Vec::new())];
-    for container in all_containers(store) {
+    for container in all_servers(store) {
         match container.kind {
             ServerKind::Online => derived.push((service(Endpoint::Online), container.reads)),
             ServerKind::Offline => derived.push((service(Endpoint::Offline), container.reads)),
@@ -51,8 +51,8 @@ fn derived(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
             derived.push((service(Endpoint::RegistryRest), Vec::new()));
         }
     }
-    let claims = claims(store).into_iter();
-    derived.extend(claims.map(|claim| (names::claim(&store.name, claim.service), claim.reads)));
+    let pvcs = pvcs(store).into_iter();
+    derived.extend(pvcs.map(|pvc| (names::pvc(&store.name, pvc.service), pvc.reads)));
     derived
 }
 

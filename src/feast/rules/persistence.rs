@@ -9,11 +9,11 @@ use super::accessors::{
     online_disabled, registry, scaled_by, services,
 };
 use crate::feast::config::{DatabaseStore, FeatureStore, StoreType};
-use crate::feast::names::Service;
+use crate::feast::names::FeastService;
 use crate::feast::spec::Location;
 use crate::schema::Path;
 
-const SENTENCE: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed \
+const SUMMARY: &str = "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed \
     persistence for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is \
     incompatible with multiple replicas";
 
@@ -21,16 +21,16 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let Some(scaled_by) = scaled_by(store) else {
         return Vec::new();
     };
-    faults(store)
+    single_pod_stores(store)
         .into_iter()
-        .map(|fault| {
-            let Fault {
+        .map(|it| {
+            let SinglePodStore {
                 service,
-                written,
+                configured_path,
                 mut reads,
                 what,
                 instead,
-            } = fault;
+            } = it;
             if scaled_by == Path::of("services.scaling.replicas") {
                 reads.push(scaled_by.clone());
             }
@@ -39,13 +39,13 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
                 reads.push(Path::of(AUTOSCALING));
             }
             Violation::new(
-                written.unwrap_or_else(|| scaled_by.clone()),
+                configured_path.unwrap_or_else(|| scaled_by.clone()),
                 reads,
-                SENTENCE,
+                SUMMARY,
                 format!(
                     "The {} is not in a database: {what} Each pod would have its own copy. {instead} Alternatively, \
                      remove `{scaled_by}` to run a single pod.",
-                    service.words()
+                    service.display_name()
                 ),
             )
         })
@@ -63,16 +63,16 @@ pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
         return Vec::new();
     }
     let at = Path::of("services.deployment_strategy");
-    faults(store)
+    single_pod_stores(store)
         .into_iter()
-        .map(|fault| {
-            let Fault {
+        .map(|it| {
+            let SinglePodStore {
                 service,
-                written: _,
+                configured_path: _,
                 mut reads,
                 what,
                 instead,
-            } = fault;
+            } = it;
             reads.extend([at.attribute("type"), Path::of(SCALING)]);
             Violation::new(
                 at.clone(),
@@ -82,7 +82,7 @@ pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
                     "The {} is not in a database: {what} During an update, the old and the new pod run at the same \
                      time. With a PVC, both write the same file; without one, each has its own copy. {instead} \
                      Alternatively, remove `deployment_strategy` to delete the old pod before the new one is created.",
-                    service.words()
+                    service.display_name()
                 ),
             )
         })
@@ -90,16 +90,16 @@ pub(super) fn rolling_update(store: &FeatureStore) -> Vec<Violation> {
 }
 
 /// A service whose data only a single pod can use.
-struct Fault {
-    service: Service,
+struct SinglePodStore {
+    service: FeastService,
     /// The innermost attribute of the service that is set.
-    written: Option<Path>,
+    configured_path: Option<Path>,
     reads: Vec<Path>,
     what: &'static str,
     instead: &'static str,
 }
 
-fn faults(store: &FeatureStore) -> Vec<Fault> {
+fn single_pod_stores(store: &FeatureStore) -> Vec<SinglePodStore> {
     [
         online_store(store),
         offline_store(store),
@@ -111,7 +111,7 @@ fn faults(store: &FeatureStore) -> Vec<Fault> {
 }
 
 /// Returns the innermost of these attributes of a service that is set.
-fn deepest(service: Service, persistence: bool, file: bool) -> Path {
+fn deepest(service: FeastService, persistence: bool, file: bool) -> Path {
     let path = block(service);
     match (persistence, file) {
         (_, true) => path.attribute("persistence.file"),
@@ -121,46 +121,50 @@ fn deepest(service: Service, persistence: bool, file: bool) -> Path {
 }
 
 /// Adds the attribute `file` to the reads if the verdict depends on its absence.
-fn reads(service: Service, file: bool, others: impl IntoIterator<Item = Path>) -> Vec<Path> {
+fn reads(service: FeastService, file: bool, others: impl IntoIterator<Item = Path>) -> Vec<Path> {
     let absent = (!file).then(|| block(service).attribute("persistence.file"));
     others.into_iter().chain(absent).collect()
 }
 
-/// Returns a fault unless several pods can use the store: one of Feast's, or one that the user declares.
-fn own_class(service: Service, database: &DatabaseStore<impl StoreType>) -> Option<Fault> {
+/// Returns the store unless several pods can use it: it is one of Feast, or the user declares it as shared.
+fn own_class(
+    service: FeastService,
+    database: &DatabaseStore<impl StoreType>,
+) -> Option<SinglePodStore> {
     if database.is_shared() {
         return None;
     }
     let path = block(service).attribute("persistence.store");
-    Some(Fault {
+    Some(SinglePodStore {
         service,
-        written: Some(path.attribute("type")),
+        configured_path: Some(path.attribute("type")),
         reads: ["type", "shared"].map(|name| path.attribute(name)).into(),
         what: "its type is the path of a class, which can be a file.",
         instead: "If it is a database or another service, set `shared = true` beside `type`.",
     })
 }
 
-fn online_store(store: &FeatureStore) -> Option<Fault> {
+fn online_store(store: &FeatureStore) -> Option<SinglePodStore> {
     // A disabled online store has no server, and its file is not used.
     if online_disabled(store) {
         return None;
     }
-    let written = online(store);
-    let persistence = written.and_then(|online| online.persistence.as_ref());
+    let configured = online(store);
+    let persistence = configured.and_then(|online| online.persistence.as_ref());
     let file = persistence.is_some_and(|persistence| persistence.file.is_some());
     let database = persistence.and_then(|persistence| persistence.store.as_ref());
     let disabled = Path::of(ONLINE).attribute("disabled");
     if let Some(database) = database.filter(|_| !file) {
-        let mut fault = own_class(Service::Online, database)?;
-        fault.reads.push(disabled);
-        return Some(fault);
+        let mut found = own_class(FeastService::Online, database)?;
+        found.reads.push(disabled);
+        return Some(found);
     }
-    Some(Fault {
-        service: Service::Online,
-        written: written.map(|_| deepest(Service::Online, persistence.is_some(), file)),
+    Some(SinglePodStore {
+        service: FeastService::Online,
+        configured_path: configured
+            .map(|_| deepest(FeastService::Online, persistence.is_some(), file)),
         reads: reads(
-            Service::Online,
+            FeastService::Online,
             file,
             [
                 disabled,
@@ -177,18 +181,18 @@ fn online_store(store: &FeatureStore) -> Option<Fault> {
     })
 }
 
-fn offline_store(store: &FeatureStore) -> Option<Fault> {
+fn offline_store(store: &FeatureStore) -> Option<SinglePodStore> {
     let persistence = offline(store)?.persistence.as_ref();
     let file = persistence.is_some_and(|persistence| persistence.file.is_some());
     let database = persistence.and_then(|persistence| persistence.store.as_ref());
     if let Some(database) = database.filter(|_| !file) {
-        return own_class(Service::Offline, database);
+        return own_class(FeastService::Offline, database);
     }
-    Some(Fault {
-        service: Service::Offline,
-        written: Some(deepest(Service::Offline, persistence.is_some(), file)),
+    Some(SinglePodStore {
+        service: FeastService::Offline,
+        configured_path: Some(deepest(FeastService::Offline, persistence.is_some(), file)),
         reads: reads(
-            Service::Offline,
+            FeastService::Offline,
             file,
             [Path::of(OFFLINE).attribute("persistence.store.type")],
         ),
@@ -202,7 +206,7 @@ fn offline_store(store: &FeatureStore) -> Option<Fault> {
     })
 }
 
-fn registry_file(store: &FeatureStore) -> Option<Fault> {
+fn registry_file(store: &FeatureStore) -> Option<SinglePodStore> {
     if registry(store).is_some_and(|registry| registry.remote.is_some()) {
         return None;
     }
@@ -216,21 +220,21 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
     if path.is_some_and(|path| Location::of(path) != Location::Path) {
         return None;
     }
-    let written = match (registry(store), local(store)) {
+    let configured_path = match (registry(store), local(store)) {
         (None, _) => None,
         (Some(_), None) => Some(Path::of(REGISTRY)),
         (Some(_), Some(_)) => Some(deepest(
-            Service::Registry,
+            FeastService::Registry,
             persistence.is_some(),
             file.is_some(),
         )),
     };
     let local = Path::of(LOCAL);
-    Some(Fault {
-        service: Service::Registry,
-        written,
+    Some(SinglePodStore {
+        service: FeastService::Registry,
+        configured_path,
         reads: reads(
-            Service::Registry,
+            FeastService::Registry,
             file.is_some(),
             [
                 Path::of(REGISTRY).attribute("remote.hostname"),
@@ -252,18 +256,18 @@ fn registry_file(store: &FeatureStore) -> Option<Fault> {
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use super::{FeatureStore, SENTENCE};
+    use super::{FeatureStore, SUMMARY};
     use crate::feast::rules::testing::{rejects, warns};
     use crate::feast::spec::{Defaults, Store};
 
-    fn faults(services: Json, paths: &[&str]) {
+    fn check_scaling(services: Json, paths: &[&str]) {
         let store = json!({"name": "demo", "feastProject": "demo", "services": services});
         let store: FeatureStore = serde_json::from_value(store).unwrap();
         assert_eq!(
             Store::new(&store, &Defaults::default()).allows_several_pods(),
-            super::faults(&store).is_empty()
+            super::single_pod_stores(&store).is_empty()
         );
-        let expected: Vec<_> = paths.iter().map(|path| (*path, SENTENCE)).collect();
+        let expected: Vec<_> = paths.iter().map(|path| (*path, SUMMARY)).collect();
         rejects("scaling-persistence", services, &expected);
     }
 
@@ -278,8 +282,8 @@ mod tests {
             "scaling-persistence",
             json!({"scaling": {"keda": keda}}),
             &[
-                ("services.scaling.keda", super::SENTENCE),
-                ("services.scaling.keda", super::SENTENCE),
+                ("services.scaling.keda", super::SUMMARY),
+                ("services.scaling.keda", super::SUMMARY),
             ],
         );
     }
@@ -287,23 +291,23 @@ mod tests {
     #[test]
     fn the_summary_is_the_documented_one() {
         assert_eq!(
-            SENTENCE,
+            SUMMARY,
             "horizontal scaling (replicas > 1 or autoscaling) requires DB-backed persistence for all enabled services. File-based persistence (SQLite, DuckDB, registry.db) is incompatible with multiple replicas"
         );
     }
 
     #[test]
     fn a_single_pod_can_use_files() {
-        faults(json!({}), &[]);
-        faults(json!({"scaling": {"replicas": 1}, "offlineStore": {}}), &[]);
+        check_scaling(json!({}), &[]);
+        check_scaling(json!({"scaling": {"replicas": 1}, "offlineStore": {}}), &[]);
     }
 
     #[test]
     fn default_stores_are_reported_at_the_scaling_attribute() {
         let replicas = "services.scaling.replicas";
-        faults(json!({"scaling": {"replicas": 2}}), &[replicas, replicas]);
+        check_scaling(json!({"scaling": {"replicas": 2}}), &[replicas, replicas]);
         let autoscaling = "services.scaling.autoscaling";
-        faults(
+        check_scaling(
             json!({"scaling": {"autoscaling": {"maxReplicas": 1}}}),
             &[autoscaling, autoscaling],
         );
@@ -311,7 +315,7 @@ mod tests {
 
     #[test]
     fn each_file_is_reported_at_its_attribute() {
-        faults(
+        check_scaling(
             json!({
                 "scaling": {"replicas": 3},
                 "onlineStore": {"persistence": {"file": {"path": "/data/o.db"}}},
@@ -324,7 +328,7 @@ mod tests {
                 "services.registry.local.persistence.file",
             ],
         );
-        faults(
+        check_scaling(
             json!({
                 "scaling": {"replicas": 3},
                 "onlineStore": {"server": {}},
@@ -348,7 +352,7 @@ mod tests {
             json!({"remote": {"hostname": "r:80"}}),
             json!({"remote": {"feastRef": {"name": "other"}}}),
         ] {
-            faults(
+            check_scaling(
                 json!({
                     "scaling": {"replicas": 3},
                     "onlineStore": database("postgres"),
@@ -361,14 +365,14 @@ mod tests {
     }
 
     #[test]
-    fn offline_files_and_claims_do_not_scale() {
-        let claim = json!({"create": {}, "mountPath": "/offline"});
+    fn offline_files_and_pvcs_do_not_scale() {
+        let pvc = json!({"create": {}, "mountPath": "/offline"});
         for file in [
             json!({"type": "file"}),
-            json!({"type": "dask", "pvc": claim}),
-            json!({"pvc": claim}),
+            json!({"type": "dask", "pvc": pvc}),
+            json!({"pvc": pvc}),
         ] {
-            faults(
+            check_scaling(
                 json!({
                     "scaling": {"replicas": 2},
                     "onlineStore": database("redis"),
@@ -394,14 +398,14 @@ mod tests {
             );
         };
         let rolling = json!({"type": "RollingUpdate"});
-        let claims = json!({
+        let pvcs = json!({
             "scaling": {"replicas": 1},
             "onlineStore": {"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}},
             "registry": {"local": database("sql")},
         });
         check(rolling.clone(), json!({}), 2);
-        check(json!({"rollingUpdate": {"maxSurge": 1}}), claims.clone(), 1);
-        check(json!({"type": "Recreate"}), claims, 0);
+        check(json!({"rollingUpdate": {"maxSurge": 1}}), pvcs.clone(), 1);
+        check(json!({"type": "Recreate"}), pvcs, 0);
         let databases =
             json!({"onlineStore": database("redis"), "registry": {"local": database("sql")}});
         check(rolling, databases, 0);
@@ -421,9 +425,9 @@ mod tests {
                 "registry": {"local": database("sql")},
             })
         };
-        faults(services(Some(true)), &[]);
+        check_scaling(services(Some(true)), &[]);
         for shared in [None, Some(false)] {
-            faults(
+            check_scaling(
                 services(shared),
                 &["services.online_store.persistence.store.type"],
             );
@@ -432,7 +436,7 @@ mod tests {
 
     #[test]
     fn a_disabled_online_store_needs_no_database() {
-        faults(
+        check_scaling(
             json!({
                 "scaling": {"replicas": 3},
                 "onlineStore": {"disabled": true},

@@ -3,19 +3,24 @@
 use super::Violation;
 use super::accessors::services;
 use crate::feast::config::FeatureStore;
-use crate::kubernetes::validation::{below, pod, strategy as kubernetes, unique};
+use crate::kubernetes::validation::{
+    below, resources, security_context, strategy as kubernetes, unique,
+};
 use crate::schema::Path;
 
 pub(super) fn security(store: &FeatureStore) -> Vec<Violation> {
     let context = services(store).and_then(|it| it.security_context.as_ref());
     let path = Path::of("services.security_context");
-    below(&path, context.map_or(Vec::new(), pod::security_context))
+    below(&path, context.map_or(Vec::new(), security_context::pod))
 }
 
 pub(super) fn resource_claims(store: &FeatureStore) -> Vec<Violation> {
     let claims = services(store).and_then(|it| it.resource_claims.as_deref());
     let path = Path::of("services.resource_claims");
-    below(&path, pod::resource_claims(claims.unwrap_or_default()))
+    below(
+        &path,
+        resources::resource_claims(claims.unwrap_or_default()),
+    )
 }
 
 pub(super) fn strategy(store: &FeatureStore) -> Vec<Violation> {

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::accessors::{
-    LOCAL, ONLINE, PROJECT_DIR, REGISTRY, claims, git as written, local, offline, online,
-    online_disabled, registry, services,
+    LOCAL, ONLINE, PROJECT_DIR, REGISTRY, git as git_config, local, offline, online,
+    online_disabled, pvcs, registry, services,
 };
-use super::claims::inside;
-use super::stores::leaves;
+use super::pvcs::inside;
+use super::stores::escapes_directory;
 use super::{Violation, tls};
 use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
-use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
+use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, FeastService};
 use crate::feast::spec::{Location, join};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
@@ -58,84 +58,93 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         ssh,
         env: _,
         env_from: _,
-    }) = written(store)
+    }) = git_config(store)
     else {
         return Vec::new();
     };
     let path = Path::of(PROJECT_DIR).attribute("git");
-    let mut violations = Vec::new();
-    let mut reject = |at: Path, summary: String, detail: &str| {
-        violations.push(Violation::new(at.clone(), [at], summary, detail));
-    };
     let directory = feature_repo_path.as_deref();
+    let mut violations = Vec::new();
     for (attribute, text) in [
         ("url", Some(url.as_str())),
         ("ref", r#ref.as_deref()),
         ("feature_repo_path", directory),
     ] {
-        let Some(text) = text else { continue };
-        let at = path.attribute(attribute);
-        if text.chars().any(char::is_control) {
-            // The text can contain credentials.
-            reject(
-                at,
-                format!("`{attribute}` has more than one line"),
-                "Remove line breaks and other control characters.",
-            );
-        } else if text.starts_with('-') {
-            reject(
-                at,
-                format!("{text:?} would be parsed as an option of git"),
-                "The value must not begin with `-`.",
-            );
-        }
+        violations.extend(text.and_then(|text| git_argument(&path, attribute, text)));
     }
-    if let Some(directory) = directory {
-        let at = path.attribute("feature_repo_path");
-        if let Location::Object | Location::Other { .. } = Location::of(directory) {
-            reject(
-                at,
-                format!("{directory:?} is a URI, not a path"),
-                "Set a path relative to the root of the repository.",
-            );
-        } else if directory.starts_with('/') || leaves(directory) {
-            reject(
-                at,
-                format!("{directory:?} is outside the repository"),
-                "Set a path relative to the root of the repository, without `..`.",
-            );
-        }
-    }
+    violations.extend(directory.and_then(|directory| git_directory(&path, directory)));
     if ssh.is_some() && transport(url) == Transport::Other && !is_rewritten(configs.as_ref()) {
-        let at = path.attribute("ssh");
-        let reads = ["ssh", "url", "configs"].map(|name| path.attribute(name));
         violations.push(Violation::new(
-            at,
-            reads,
+            path.attribute("ssh"),
+            ["ssh", "url", "configs"].map(|name| path.attribute(name)),
             "`ssh` requires an SSH URL, and `url` is not one",
             "The key would not be used. Set an SSH URL, such as `ssh://git@github.com/example/features.git`, or remove \
              `ssh`.",
         ));
     }
-    let mut reject = |at: Path, summary: String, detail: &str| {
-        violations.push(Violation::new(at.clone(), [at], summary, detail));
-    };
     for (name, value) in configs.iter().flatten() {
-        let at = path.attribute("configs").key(name);
-        if !is_setting(name) {
-            reject(
-                at.clone(),
-                format!("{name:?} is not a valid name of a git setting"),
-                "Set `section.key` or `section.\"subsection\".key`, without `=`.",
-            );
-        }
-        if value.chars().any(char::is_control) {
-            reject(
-                at,
-                "The setting has more than one line".to_owned(),
-                "Remove line breaks and other control characters. For the content of a file, use `trimspace`.",
-            );
-        }
+        violations.extend(git_setting(&path, name, value));
+    }
+    violations
+}
+
+/// Rejects an argument of git that git would misread.
+fn git_argument(path: &Path, attribute: &str, text: &str) -> Option<Violation> {
+    let at = path.attribute(attribute);
+    if text.chars().any(char::is_control) {
+        // The text can contain credentials.
+        Some(Violation::at(
+            at,
+            format!("`{attribute}` has more than one line"),
+            "Remove line breaks and other control characters.",
+        ))
+    } else if text.starts_with('-') {
+        Some(Violation::at(
+            at,
+            format!("{text:?} would be parsed as an option of git"),
+            "The value must not begin with `-`.",
+        ))
+    } else {
+        None
+    }
+}
+
+/// Rejects a directory of the definitions that is outside the repository.
+fn git_directory(path: &Path, directory: &str) -> Option<Violation> {
+    let at = path.attribute("feature_repo_path");
+    if let Location::Object | Location::Other { .. } = Location::of(directory) {
+        Some(Violation::at(
+            at,
+            format!("{directory:?} is a URI, not a path"),
+            "Set a path relative to the root of the repository.",
+        ))
+    } else if directory.starts_with('/') || escapes_directory(directory) {
+        Some(Violation::at(
+            at,
+            format!("{directory:?} is outside the repository"),
+            "Set a path relative to the root of the repository, without `..`.",
+        ))
+    } else {
+        None
+    }
+}
+
+fn git_setting(path: &Path, name: &str, value: &str) -> Vec<Violation> {
+    let at = path.attribute("configs").key(name);
+    let mut violations = Vec::new();
+    if !is_setting(name) {
+        violations.push(Violation::at(
+            at.clone(),
+            format!("{name:?} is not a valid name of a git setting"),
+            "Set `section.key` or `section.\"subsection\".key`, without `=`.",
+        ));
+    }
+    if value.chars().any(char::is_control) {
+        violations.push(Violation::at(
+            at,
+            "The setting has more than one line",
+            "Remove line breaks and other control characters. For the content of a file, use `trimspace`.",
+        ));
     }
     violations
 }
@@ -171,7 +180,7 @@ fn is_rewritten(configs: Option<&BTreeMap<String, String>>) -> bool {
 
 /// Warns about an SSH URL without a known source of a key.
 pub(super) fn ssh_key(store: &FeatureStore) -> Vec<Violation> {
-    let Some(git) = written(store) else {
+    let Some(git) = git_config(store) else {
         return Vec::new();
     };
     let path = Path::of(PROJECT_DIR).attribute("git");
@@ -182,12 +191,12 @@ pub(super) fn ssh_key(store: &FeatureStore) -> Vec<Violation> {
         .iter()
         .flatten()
         .any(|(name, _)| name.eq_ignore_ascii_case("core.sshCommand"));
-    let settled = git.ssh.is_some()
+    let has_key_source = git.ssh.is_some()
         || env
         || configs
         || git.env_from.is_some()
         || is_rewritten(git.configs.as_ref());
-    if settled || transport(&git.url) != Transport::Ssh {
+    if has_key_source || transport(&git.url) != Transport::Ssh {
         return Vec::new();
     }
     let reads = ["ssh", "url", "configs", "env", "env_from"].map(|name| path.attribute(name));
@@ -231,25 +240,23 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
             "Set an absolute path without `.` and `..`.",
         )];
     }
-    let claims = claims(store);
-    let offline = claims
-        .iter()
-        .find(|claim| claim.service == Service::Offline);
+    let pvcs = pvcs(store);
+    let offline = pvcs.iter().find(|pvc| pvc.service == FeastService::Offline);
     let mut mounts = vec![
         (CONFIGURATION_DIRECTORY.to_owned(), Vec::new(), false),
         (
             DATA_DIRECTORY.to_owned(),
-            offline_claim_reads(store),
+            offline_pvc_reads(store),
             offline.is_none(),
         ),
     ];
     let certificates = tls::directories(store).into_iter();
     mounts.extend(certificates.map(|(directory, reads)| (directory, reads, false)));
-    mounts.extend(claims.iter().map(|claim| {
-        let mount = join(&claim.pvc.mount_path, "");
-        let mut reads = vec![claim.path.attribute("mount_path")];
-        reads.extend(claim.reads.iter().cloned());
-        (mount, reads, claim.service == Service::Offline)
+    mounts.extend(pvcs.iter().map(|pvc| {
+        let mount = join(&pvc.config.mount_path, "");
+        let mut reads = vec![pvc.path.attribute("mount_path")];
+        reads.extend(pvc.reads.iter().cloned());
+        (mount, reads, pvc.service == FeastService::Offline)
     }));
     for (mount, mut reads, is_target) in mounts {
         // The repository is copied into this volume, which must not be inside the repository.
@@ -270,14 +277,14 @@ pub(super) fn packaged(store: &FeatureStore) -> Vec<Violation> {
 }
 
 /// Returns the attributes that decide whether the offline store has a PVC.
-fn offline_claim_reads(store: &FeatureStore) -> Vec<Path> {
+fn offline_pvc_reads(store: &FeatureStore) -> Vec<Path> {
     match offline(store) {
         Some(_) => vec![Path::of("services.offline_store.persistence.file.pvc")],
         None => vec![Path::of("services.offline_store")],
     }
 }
 
-pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
+pub(super) fn feast_apply(store: &FeatureStore) -> Vec<Violation> {
     let Some(services) = services(store) else {
         return Vec::new();
     };
@@ -301,12 +308,12 @@ pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
         ));
     }
     if services.feast_apply == Some(FeastApply::Job) {
-        violations.extend(in_the_pods(store).into_iter().map(|fault| {
-            let InThePods {
+        violations.extend(pod_local_data(store).into_iter().map(|data| {
+            let PodLocalData {
                 what,
                 mut reads,
                 detail,
-            } = fault;
+            } = data;
             reads.push(at.clone());
             let summary = format!("The `feast apply` Job cannot use the {what} in the pods");
             Violation::new(at.clone(), reads, summary, detail)
@@ -316,7 +323,7 @@ pub(super) fn apply(store: &FeatureStore) -> Vec<Violation> {
 }
 
 /// Something that only the servers' pods can use.
-struct InThePods {
+struct PodLocalData {
     what: &'static str,
     /// The attributes that it depends on.
     reads: Vec<Path>,
@@ -324,10 +331,10 @@ struct InThePods {
 }
 
 /// Returns what only the servers' pods can use.
-fn in_the_pods(store: &FeatureStore) -> Vec<InThePods> {
+fn pod_local_data(store: &FeatureStore) -> Vec<PodLocalData> {
     let mut found = Vec::new();
     let in_database = |path: &str| Path::of(path).attribute("persistence.store");
-    let fault = |what: &'static str, reads: Vec<Path>| InThePods {
+    let local_data = |what: &'static str, reads: Vec<Path>| PodLocalData {
         what,
         reads,
         detail: "The Job runs in its own pod, with its own files. Set `feast_apply = \"init_container\"`, or use an \
@@ -338,8 +345,8 @@ fn in_the_pods(store: &FeatureStore) -> Vec<InThePods> {
         let disabled = Path::of(ONLINE).attribute("disabled");
         let path = in_database(ONLINE);
         match online_store {
-            None => found.push(fault("online store", vec![disabled, path])),
-            Some(database) if !database.is_shared() => found.push(InThePods {
+            None => found.push(local_data("online store", vec![disabled, path])),
+            Some(database) if !database.is_shared() => found.push(PodLocalData {
                 what: "online store",
                 reads: vec![disabled, path.attribute("type"), path.attribute("shared")],
                 detail: "Its type is the path of a class, which can be a file, and the Job runs in its own pod, with \
@@ -361,13 +368,13 @@ fn in_the_pods(store: &FeatureStore) -> Vec<InThePods> {
             in_database(LOCAL),
             Path::of(LOCAL).attribute("persistence.file.path"),
         ];
-        found.push(fault("registry", reads));
+        found.push(local_data("registry", reads));
     }
-    let offline = claims(store)
+    let offline = pvcs(store)
         .into_iter()
-        .find(|claim| claim.service == Service::Offline);
-    if let Some(claim) = offline {
-        found.push(fault("PVC of the offline store", vec![claim.path]));
+        .find(|pvc| pvc.service == FeastService::Offline);
+    if let Some(pvc) = offline {
+        found.push(local_data("PVC of the offline store", vec![pvc.path]));
     }
     found
 }

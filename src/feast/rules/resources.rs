@@ -3,14 +3,14 @@
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use super::Violation;
-use super::accessors::{CRON_JOB_CONTAINERS, all_containers, cron_job_containers, services};
+use super::accessors::{CRON_JOB_CONTAINERS, all_servers, cron_job_containers, services};
 use crate::feast::config::FeatureStore;
 use crate::kubernetes::validation::{below, resources};
 use crate::schema::Path;
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for container in all_containers(store) {
+    for container in all_servers(store) {
         let Some(requirements) = container.resources() else {
             continue;
         };

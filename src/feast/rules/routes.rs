@@ -2,7 +2,7 @@
 
 use super::Violation;
 use super::accessors::{Exposure, exposures, local, openshift, serving_certificates};
-use crate::feast::config::{FeatureStore, InsecureTraffic, Route, RouteTermination};
+use crate::feast::config::{FeatureStore, InsecureEdgeTerminationPolicy, Route, RouteTermination};
 use crate::feast::names::{self, Endpoint, SERVING_CERTIFICATES};
 use crate::feast::spec::default_termination;
 use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
@@ -134,7 +134,7 @@ fn termination(
         );
     }
     let insecure = route.insecure_edge_termination_policy;
-    if effective == Passthrough && insecure == Some(InsecureTraffic::Allow) {
+    if effective == Passthrough && insecure == Some(InsecureEdgeTerminationPolicy::Allow) {
         reject(
             at("insecure_edge_termination_policy"),
             "`Allow` conflicts with the termination `passthrough`",

@@ -1,9 +1,9 @@
 //! The nodes that the pods run on.
 
 use super::Violation;
-use super::accessors::{block, containers, server, services};
+use super::accessors::{block, pod_servers, server, services};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{ServerKind, Service};
+use crate::feast::names::{FeastService, ServerKind};
 use crate::kubernetes::validation::scheduling::{self, pod_terms};
 use crate::kubernetes::validation::{below, each};
 use crate::schema::Path;
@@ -70,7 +70,7 @@ pub(super) fn contradicting_selectors(store: &FeatureStore) -> Vec<Violation> {
     if let Some(selector) = services(store).and_then(|it| it.node_selector.as_ref()) {
         selectors.push((Path::of("services.node_selector"), selector));
     }
-    let mut servers = containers(store);
+    let mut servers = pod_servers(store);
     servers.sort_by_key(|container| container.kind);
     for container in servers {
         if let Some(selector) = container.settings.and_then(|it| it.node_selector) {
@@ -88,7 +88,7 @@ pub(super) fn contradicting_selectors(store: &FeatureStore) -> Vec<Violation> {
                 let path = path.key(key);
                 // The winner also depends on the selectors that are absent.
                 let all = ServerKind::ALL.map(|kind| server(kind).attribute("node_selector"));
-                let online = block(Service::Online).attribute("disabled");
+                let online = block(FeastService::Online).attribute("disabled");
                 let reads = all
                     .into_iter()
                     .chain([path.clone(), winner.key(key), online]);

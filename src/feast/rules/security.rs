@@ -3,7 +3,7 @@
 use super::Violation;
 use super::accessors::services;
 use crate::feast::config::FeatureStore;
-use crate::kubernetes::validation::{below, container};
+use crate::kubernetes::validation::{below, security_context};
 use crate::schema::Path;
 
 const POD: &str = "services.security_context";
@@ -16,7 +16,7 @@ pub(super) fn containers(store: &FeatureStore) -> Vec<Violation> {
     let Some(context) = &services.container_security_context else {
         return Vec::new();
     };
-    let mut violations = below(&Path::of(CONTAINER), container::security_context(context));
+    let mut violations = below(&Path::of(CONTAINER), security_context::container(context));
     let pod = services.security_context.clone().unwrap_or_default();
     let [user, non_root] = ["run_as_user", "run_as_non_root"];
     // The values of the pod apply to containers without one.

@@ -3,9 +3,9 @@
 mod warnings;
 
 use super::Violation;
-use super::accessors::{LOCAL, ONLINE, all_containers, block, local, online};
+use super::accessors::{LOCAL, ONLINE, all_servers, block, local, online};
 use crate::feast::config::FeatureStore;
-use crate::feast::names::{ServerKind, Service};
+use crate::feast::names::{FeastService, ServerKind};
 use crate::schema::Path;
 
 pub(super) use warnings::{
@@ -25,7 +25,7 @@ const CATEGORIES: [&str; 8] = [
 ];
 
 pub(super) fn workers(store: &FeatureStore) -> Vec<Violation> {
-    all_containers(store)
+    all_servers(store)
         .into_iter()
         .filter(|container| {
             let workers = container.settings.and_then(|it| it.worker_configs);
@@ -102,7 +102,7 @@ pub(super) fn registry_mcp(store: &FeatureStore) -> Vec<Violation> {
 /// Warns about options that only the online server has.
 pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
     let mut found = Vec::new();
-    for container in all_containers(store) {
+    for container in all_servers(store) {
         let Some(settings) = container.settings else {
             continue;
         };
@@ -111,8 +111,8 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
         }
         let metrics = settings.metrics == Some(true);
         let workers = settings.worker_configs.is_some();
-        for (name, written) in [("metrics", metrics), ("worker_configs", workers)] {
-            if written {
+        for (name, is_set) in [("metrics", metrics), ("worker_configs", workers)] {
+            if is_set {
                 let at = container.path.attribute(name);
                 found.push(Violation::new(
                     at.clone(),
@@ -120,21 +120,21 @@ pub(super) fn without_effect(store: &FeatureStore) -> Vec<Violation> {
                     format!("{name} has no effect here"),
                     format!(
                         "Only the online server has this option, not the {}. Remove it.",
-                        container.kind.words()
+                        container.kind.display_name()
                     ),
                 ));
             }
         }
     }
     let registry = local(store).and_then(|it| it.server.as_ref()?.mcp.as_ref());
-    let path = block(Service::Registry).attribute("server.mcp");
+    let path = block(FeastService::Registry).attribute("server.mcp");
     if let Some(mcp) = registry {
-        for (name, written) in [
+        for (name, is_set) in [
             ("server_name", mcp.server_name.is_some()),
             ("server_version", mcp.server_version.is_some()),
             ("transport", mcp.transport.is_some()),
         ] {
-            if written {
+            if is_set {
                 let at = path.attribute(name);
                 found.push(Violation::new(
                     at.clone(),

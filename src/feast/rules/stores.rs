@@ -2,12 +2,12 @@
 
 use super::Violation;
 use super::accessors::{
-    Container, LOCAL, all_containers, block, claims, containers, git, local, offline, online,
-    persistence, services,
+    LOCAL, ServerConfig, all_servers, block, git, local, offline, online, persistence, pod_servers,
+    pvcs, services,
 };
-use super::claims::inside;
+use super::pvcs::inside;
 use crate::feast::config::{FeastApply, FeatureStore, OfflineFileType};
-use crate::feast::names::{self, ServerKind, Service};
+use crate::feast::names::{self, FeastService, ServerKind};
 use crate::feast::spec::{Location, join};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
@@ -23,7 +23,7 @@ pub(super) fn one_persistence(store: &FeatureStore) -> Vec<Violation> {
         .collect()
 }
 
-/// `shared` is the user's word about a store that the provider does not know.
+/// `shared` declares whether several pods can use a store that the provider does not know.
 pub(super) fn shared(store: &FeatureStore) -> Vec<Violation> {
     (persistence(store).into_iter())
         .filter(|it| {
@@ -48,7 +48,7 @@ pub(super) fn staging(store: &FeatureStore) -> Vec<Violation> {
     let Some(file) = file.filter(|file| file.r#type != Some(OfflineFileType::Duckdb)) else {
         return Vec::new();
     };
-    let path = block(Service::Offline).attribute("persistence.file");
+    let path = block(FeastService::Offline).attribute("persistence.file");
     [
         ("staging_location", file.staging_location.is_some()),
         (
@@ -71,25 +71,37 @@ pub(super) fn staging(store: &FeatureStore) -> Vec<Violation> {
 
 /// The path of a file, and whether the file is on a PVC.
 struct File<'a> {
-    service: Service,
+    service: FeastService,
     path: &'a str,
-    on_claim: bool,
+    on_pvc: bool,
 }
 
 fn files(store: &FeatureStore) -> Vec<File<'_>> {
     let online = online(store)
         .and_then(|online| online.persistence.as_ref()?.file.as_ref())
-        .and_then(|file| Some((Service::Online, file.path.as_deref()?, file.pvc.is_some())));
+        .and_then(|file| {
+            Some((
+                FeastService::Online,
+                file.path.as_deref()?,
+                file.pvc.is_some(),
+            ))
+        });
     let registry = local(store)
         .and_then(|local| local.persistence.as_ref()?.file.as_ref())
-        .and_then(|file| Some((Service::Registry, file.path.as_deref()?, file.pvc.is_some())));
+        .and_then(|file| {
+            Some((
+                FeastService::Registry,
+                file.path.as_deref()?,
+                file.pvc.is_some(),
+            ))
+        });
     [online, registry]
         .into_iter()
         .flatten()
-        .map(|(service, path, on_claim)| File {
+        .map(|(service, path, on_pvc)| File {
             service,
             path,
-            on_claim,
+            on_pvc,
         })
         .collect()
 }
@@ -110,18 +122,18 @@ pub(super) fn shared_files(store: &FeatureStore) -> Vec<Violation> {
     if !is_applied || settings.disable_init_containers == Some(true) {
         return Vec::new();
     }
-    let claims = claims(store);
-    let claimed = claims.iter().map(|it| it.pvc.mount_path.as_str());
+    let pvcs = pvcs(store);
+    let mounted = pvcs.iter().map(|it| it.config.mount_path.as_str());
     let security = settings.container_security_context.as_ref();
     let has_scratch = security.and_then(|it| it.read_only_root_filesystem) == Some(true);
     let scratch = has_scratch.then_some(names::SCRATCH_DIRECTORY);
     let volumes: Vec<&str> = [names::DATA_DIRECTORY]
         .into_iter()
-        .chain(claimed)
+        .chain(mounted)
         .chain(scratch)
         .collect();
     (files(store).iter())
-        .filter(|file| !file.on_claim && file.path.starts_with('/'))
+        .filter(|file| !file.on_pvc && file.path.starts_with('/'))
         .filter_map(|file| not_shared(store, file, &volumes))
         .collect()
 }
@@ -131,9 +143,9 @@ fn not_shared(store: &FeatureStore, file: &File<'_>, volumes: &[&str]) -> Option
     let File { service, path, .. } = file;
     let place = join("/", path);
     let is_in = |directory: &str| inside(&place, &join("/", directory));
-    let mut servers = containers(store);
-    servers.retain(|it| *service == Service::Registry || it.kind == ServerKind::Online);
-    let mounts = |server: &Container<'_>| {
+    let mut servers = pod_servers(store);
+    servers.retain(|it| *service == FeastService::Registry || it.kind == ServerKind::Online);
+    let mounts = |server: &ServerConfig<'_>| {
         let mounts = server.settings.map_or(&[][..], |it| it.volume_mounts);
         mounts.iter().any(|mount| is_in(&mount.mount_path))
     };
@@ -148,7 +160,11 @@ fn not_shared(store: &FeatureStore, file: &File<'_>, volumes: &[&str]) -> Option
         Path::of("services.disable_init_containers"),
         Path::of("services.container_security_context"),
     ];
-    let all = [Service::Online, Service::Offline, Service::Registry];
+    let all = [
+        FeastService::Online,
+        FeastService::Offline,
+        FeastService::Registry,
+    ];
     reads.extend(all.map(|service| block(service).attribute("persistence.file.pvc")));
     for server in servers {
         reads.push(server.path.attribute("volume_mounts"));
@@ -161,7 +177,7 @@ fn not_shared(store: &FeatureStore, file: &File<'_>, volumes: &[&str]) -> Option
         format!(
             "`feast apply` writes the {} in an init container, and the servers do not see its file. Set a path in \
              `{}`, add `pvc`, or mount one of `services.volumes` in every server.",
-            service.words(),
+            service.display_name(),
             names::DATA_DIRECTORY
         ),
     ))
@@ -171,14 +187,14 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
     let File {
         service,
         path,
-        on_claim,
+        on_pvc,
     } = file;
     let block = block(*service).attribute("persistence.file");
     let at = block.attribute("path");
     let location = Location::of(path);
-    let reject = |read_claim: bool, summary: String, detail: &str| {
+    let reject = |read_pvc: bool, summary: String, detail: &str| {
         let mut reads = vec![at.clone()];
-        if read_claim {
+        if read_pvc {
             reads.push(block.attribute("pvc"));
         }
         Some(Violation::new(at.clone(), reads, summary, detail))
@@ -191,7 +207,7 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
                 &format!("Set the path alone: `{}`.", join("/", rest)),
             );
         }
-        if *service == Service::Registry {
+        if *service == FeastService::Registry {
             return reject(
                 false,
                 format!("The registry does not support the location {path:?}"),
@@ -201,14 +217,14 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
             );
         }
     }
-    match (service, location != Location::Path, on_claim) {
-        (Service::Registry, true, false) if is_object(path) => None,
-        (Service::Registry, true, false) => reject(
+    match (service, location != Location::Path, on_pvc) {
+        (FeastService::Registry, true, false) if is_object(path) => None,
+        (FeastService::Registry, true, false) => reject(
             false,
             format!("{path:?} is not an object in a bucket"),
             "Set bucket and object, such as `s3://example/registry.db`.",
         ),
-        (Service::Registry, true, true) => reject(
+        (FeastService::Registry, true, true) => reject(
             false,
             "A file in an object store cannot be on a PVC".to_owned(),
             "Remove `pvc`, or set a path relative to its `mount_path`.",
@@ -222,7 +238,7 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
             true,
             format!("{path:?} is not an absolute path"),
             match service {
-                Service::Registry => {
+                FeastService::Registry => {
                     "Set a path that begins with `/`, an object (`s3://…`, `gs://…`), or a `pvc` that the path is \
                      relative to."
                 }
@@ -234,7 +250,7 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
             format!("{path:?} must be relative to the mount path of the PVC"),
             "Set a path without a leading `/`, such as a file name.",
         ),
-        (_, false, true) if leaves(path) => reject(
+        (_, false, true) if escapes_directory(path) => reject(
             false,
             format!("{path:?} is outside the PVC"),
             "The file would be lost with the pod. Set a path without `..`.",
@@ -257,7 +273,7 @@ fn is_object(uri: &str) -> bool {
 }
 
 /// Returns whether a relative path leaves the directory that it starts in.
-pub(super) fn leaves(path: &str) -> bool {
+pub(super) fn escapes_directory(path: &str) -> bool {
     let mut depth = 0_i32;
     for part in path.split('/') {
         depth += match part {
@@ -321,7 +337,7 @@ pub(super) fn own_secret(store: &FeatureStore) -> Vec<Violation> {
             &ssh.secret_ref,
         )
     });
-    let servers = all_containers(store);
+    let servers = all_servers(store);
     let certificates = servers.iter().filter_map(|container| {
         let secret = container.settings?.tls?.secret_ref.as_ref()?;
         Some((container.path.attribute("tls.secret_ref"), secret))
@@ -406,9 +422,9 @@ mod tests {
         );
     }
 
-    fn path(path: &str, on_claim: bool, online: Option<&str>, registry: Option<&str>) {
+    fn path(path: &str, on_pvc: bool, online: Option<&str>, registry: Option<&str>) {
         let mut file = json!({"path": path});
-        if on_claim {
+        if on_pvc {
             file["pvc"] = json!({"create": {}, "mountPath": "/data"});
         }
         let persistence: Json = json!({"persistence": {"file": file}});
@@ -433,7 +449,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_on_and_off_claims() {
+    fn paths_on_and_off_pvcs() {
         let bucket = Some("The online store does not support object stores");
         path("/tmp/o.db", false, None, None);
         for none in ["s3://", "s3:///r.db", "gs://b", "gs://b/"] {
@@ -455,8 +471,8 @@ mod tests {
             "S3://b/o.db",
         ] {
             let elsewhere = format!("The registry does not support the location {uri:?}");
-            for on_claim in [false, true] {
-                path(uri, on_claim, bucket, Some(&elsewhere));
+            for on_pvc in [false, true] {
+                path(uri, on_pvc, bucket, Some(&elsewhere));
             }
         }
         let file = Some("\"file:///a/o.db\" is a URI, not a path");
@@ -466,8 +482,8 @@ mod tests {
         path("a/o.db", false, relative, relative);
         let absolute = Some("\"/o.db\" must be relative to the mount path of the PVC");
         path("/o.db", true, absolute, absolute);
-        let leaves = Some("\"../../etc/o.db\" is outside the PVC");
-        path("../../etc/o.db", true, leaves, leaves);
+        let escapes = Some("\"../../etc/o.db\" is outside the PVC");
+        path("../../etc/o.db", true, escapes, escapes);
         let itself = Some("\"a/..\" is a directory, not a file");
         path("a/..", true, itself, itself);
     }
@@ -500,9 +516,9 @@ mod tests {
         let read_only = json!({"containerSecurityContext": {"readOnlyRootFilesystem": true}});
         check("/tmp/r.db", read_only.clone(), false);
         check("/data/r.db", read_only, true);
-        let claim = json!({"create": {}, "mountPath": "/data"});
-        let claimed = json!({"onlineStore": {"persistence": {"file": {"pvc": claim}}}});
-        check("/data/r.db", claimed, false);
+        let pvc = json!({"create": {}, "mountPath": "/data"});
+        let mounted = json!({"onlineStore": {"persistence": {"file": {"pvc": pvc}}}});
+        check("/data/r.db", mounted, false);
         let mut mounted = json!({
             "volumes": [{"name": "v", "emptyDir": {}}],
             "onlineStore": {"server": {"volumeMounts": [{"name": "v", "mountPath": "/mnt/"}]}},

@@ -1,10 +1,10 @@
 //! The table of the rules.
 
 use super::{
-    Rule, authz, claims, containers, cron_job, disruption, extra_yaml, keda, labels, lineage,
-    names, network_policy, persistence, pods, project, registry, resources, routes, scaling,
-    scheduling, security, service_monitor, services, serving, stores, timeouts, tls, tracking,
-    utilization, volumes,
+    Rule, authz, cron_job, disruption, extra_yaml, keda, labels, lineage, names, network_policy,
+    persistence, pods, project, pvcs, registry, resources, routes, scaling, scheduling, security,
+    servers, service_monitor, services, serving, stores, timeouts, tls, tracking, utilization,
+    volumes,
 };
 
 /// All rules, in the order in which violations are reported.
@@ -76,7 +76,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "keda-scaling-modifiers",
-        description: "The formula of `scaling_modifiers` has the name of a trigger other than CPU and memory, the target is \
+        description: "The formula of `scaling_modifiers` refers to a trigger other than CPU and memory, the target is \
              above 0 and with `fallback` a whole number, and `behavior = \"scalingModifiers\"` has a formula.",
         check: keda::scaling_modifiers,
     },
@@ -137,18 +137,18 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "one-pvc",
         description: "`pvc` has exactly one of `ref` and `create`.",
-        check: claims::one_source,
+        check: pvcs::one_source,
     },
     Rule {
         name: "pvc-template",
         description: "The template of a PVC has compatible access modes, a valid storage class, and a valid storage \
              request within its limit.",
-        check: claims::template,
+        check: pvcs::template,
     },
     Rule {
         name: "mount-paths",
         description: "PVCs have unique mount paths, which hide nothing that the servers need.",
-        check: claims::mounts,
+        check: pvcs::mounts,
     },
     Rule {
         name: "one-registry",
@@ -201,7 +201,7 @@ pub const RULES: &[Rule] = &[
         name: "feast-apply",
         description: "`feast_apply = \"job\"` requires an online store and a registry outside the pods, and no PVCs; \
              `\"init_container\"` requires init containers.",
-        check: project::apply,
+        check: project::feast_apply,
     },
     Rule {
         name: "cron-schedule",
@@ -217,13 +217,13 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "one-server",
         description: "At least one server remains when the online store is disabled.",
-        check: containers::one_server,
+        check: servers::one_server,
     },
     Rule {
         name: "environment",
         description: "Environment variables have valid and unique names, and either a value or one valid source. Files of \
              variables are in one of `services.volumes` with an `empty_dir`.",
-        check: containers::environment,
+        check: servers::environment,
     },
     Rule {
         name: "resources",

@@ -56,10 +56,22 @@ fn read(document: &Json) -> Option<FeatureStore> {
     serde_json::from_value(document.clone()).ok()
 }
 
+/// Fields of a feature store that are maps.
+const MAPS: [&str; 7] = [
+    "s3_additional_kwargs",
+    "extraConfig",
+    "namespaceMapping",
+    "podAnnotations",
+    "categories",
+    "metadata",
+    "routes",
+];
+
 /// Asserts that making any value of the document unknown adds no violation of any rule, and no warning, that counts.
 #[track_caller]
 pub(super) fn assert_unknown_monotone(document: &Json) {
-    testing::assert_unknown_monotone(document, |document| {
+    let types = ["snowflake.online", "snowflake.offline", "sql"].map(Json::from);
+    testing::assert_unknown_monotone(document, &MAPS, &types, |document| {
         let store = read(document)?;
         let rules = RULES.iter().chain(WARNINGS);
         let violations: Vec<Violation> = rules.flat_map(|rule| (rule.check)(&store)).collect();

@@ -1,7 +1,7 @@
 //! TLS certificates, and the directories in which pods mount them.
 
 use super::Violation;
-use super::accessors::{REMOTE, all_containers, registry, serving_certificates};
+use super::accessors::{REMOTE, all_servers, registry, serving_certificates};
 use crate::feast::config::{FeatureStore, SecretKeyNames, Tls};
 use crate::feast::names::{
     SERVING_CERTIFICATES, ServerKind, TLS_CERTIFICATE_KEY, TLS_PRIVATE_KEY_KEY,
@@ -42,7 +42,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
 /// Returns the TLS settings of each server with TLS, with their path and the attributes that decide that the server
 /// runs.
 fn certificates(store: &FeatureStore) -> Vec<(Path, &Tls, Vec<Path>)> {
-    let servers = all_containers(store).into_iter();
+    let servers = all_servers(store).into_iter();
     servers
         .filter_map(|container| {
             let tls = container.settings?.tls?;
@@ -55,7 +55,7 @@ fn certificates(store: &FeatureStore) -> Vec<(Path, &Tls, Vec<Path>)> {
 /// Returns the directories of the pods that hold certificates, each with the attributes that it depends on.
 pub(super) fn directories(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
     let issues = serving_certificates(store);
-    let own = all_containers(store).into_iter();
+    let own = all_servers(store).into_iter();
     let own = own.filter_map(|container| {
         let path = container.path.attribute("tls");
         let mut reads = container.reads;
@@ -67,9 +67,9 @@ pub(super) fn directories(store: &FeatureStore) -> Vec<(String, Vec<Path>)> {
         Some((container.kind, reads))
     });
     let remote = registry(store).and_then(|registry| registry.remote.as_ref());
-    let authority = remote.and_then(|remote| remote.tls.as_ref());
-    let authority = authority.map(|_| (ServerKind::Registry, vec![Path::of(REMOTE)]));
-    own.chain(authority)
+    let ca_cert = remote.and_then(|remote| remote.tls.as_ref());
+    let ca_cert = ca_cert.map(|_| (ServerKind::Registry, vec![Path::of(REMOTE)]));
+    own.chain(ca_cert)
         .map(|(kind, reads)| {
             let directory = kind.tls_directory();
             (directory.trim_end_matches('/').to_owned(), reads)

@@ -2,36 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::Violation;
 use super::accessors::lineage;
+use super::{Violation, extra_yaml};
 use crate::feast::config::{FeatureStore, Transport};
 use crate::feast::names;
 use crate::schema::Path;
 
-/// Settings of Feast that have an attribute: the name of the setting, and the attribute.
-const MATERIALIZATION: &[(&str, &str)] = &[("online_write_batch_size", "online_write_batch_size")];
-const OPENLINEAGE: &[(&str, &str)] = &[
-    ("enabled", "enabled"),
-    ("transport_type", "transport_type"),
-    ("transport_url", "transport_url"),
-    ("transport_endpoint", "transport_endpoint"),
-    ("api_key", "api_key_secret_ref"),
-    ("consumer", "consumer"),
-];
-const MLFLOW: &[(&str, &str)] = &[
-    ("enabled", "enabled"),
-    ("tracking_uri", "tracking_uri"),
-    ("ui_url", "ui_url"),
-    ("tracking_auth", "tracking_auth"),
-    ("auto_log", "auto_log"),
-    ("auto_log_entity_df", "auto_log_entity_df"),
-    ("entity_df_max_rows", "entity_df_max_rows"),
-    ("log_operations", "log_operations"),
-    ("ops_experiment_suffix", "ops_experiment_suffix"),
-    ("dataset_sync", "dataset_sync"),
-    ("supported_artifact_formats", "supported_artifact_formats"),
-];
-
+/// Rejects settings of `extra_config` that have an attribute.
 pub(super) fn extra_config(store: &FeatureStore) -> Vec<Violation> {
     let materialization = store.materialization.as_ref();
     let openlineage = store.openlineage.as_ref();
@@ -40,38 +17,32 @@ pub(super) fn extra_config(store: &FeatureStore) -> Vec<Violation> {
         (
             "materialization",
             materialization.and_then(|it| it.extra_config.as_ref()),
-            MATERIALIZATION,
         ),
         (
             "openlineage",
             openlineage.and_then(|it| it.extra_config.as_ref()),
-            OPENLINEAGE,
         ),
-        (
-            "mlflow",
-            mlflow.and_then(|it| it.extra_config.as_ref()),
-            MLFLOW,
-        ),
+        ("mlflow", mlflow.and_then(|it| it.extra_config.as_ref())),
     ]
     .into_iter()
-    .flat_map(|(block, settings, typed)| duplicates(block, settings, typed))
+    .flat_map(|(block, settings)| duplicates(block, settings))
     .collect()
 }
 
-fn duplicates(
-    block: &str,
-    settings: Option<&BTreeMap<String, String>>,
-    typed: &[(&str, &str)],
-) -> Vec<Violation> {
+fn duplicates(block: &str, settings: Option<&BTreeMap<String, String>>) -> Vec<Violation> {
     let settings = settings.into_iter().flatten();
     settings
         .filter_map(|(key, _)| {
-            let (_, attribute) = typed.iter().find(|(name, _)| name == key)?;
+            let attribute = match (block, key.as_str()) {
+                // It is not a setting of Feast: it sets an environment variable.
+                ("mlflow", "tracking_auth") => "mlflow.tracking_auth",
+                _ => extra_yaml::attribute(block, key)?,
+            };
             Some(Violation::new(
                 Path::of(block).attribute("extra_config").key(key),
                 [],
                 format!("{key:?} has its own attribute"),
-                format!("Remove it from `extra_config`, and set `{block}.{attribute}` instead."),
+                format!("Remove it from `extra_config`, and set `{attribute}` instead."),
             ))
         })
         .collect()

@@ -2,7 +2,7 @@
 //! autoscaler does nothing without reporting an error.
 
 use super::Violation;
-use super::accessors::{AUTOSCALING, Container, KEDA, autoscaling, containers, keda};
+use super::accessors::{AUTOSCALING, KEDA, ServerConfig, autoscaling, keda, pod_servers};
 use super::keda::is_resource_trigger;
 use crate::feast::config::FeatureStore;
 use crate::schema::Path;
@@ -26,10 +26,10 @@ struct Metric {
 const OTHER_METRIC: &str = "a metric with an `AverageValue` target";
 
 pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
-    let containers = containers(store);
+    let servers = pod_servers(store);
     let mut violations = Vec::new();
     for metric in utilizations(store).into_iter().chain(triggers(store)) {
-        let measured: Vec<_> = containers
+        let measured: Vec<_> = servers
             .iter()
             .filter(|container| {
                 let name = container.kind.as_str();
@@ -37,7 +37,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             })
             .collect();
         if measured.is_empty() {
-            violations.push(no_such_container(&metric, &containers));
+            violations.push(no_such_container(&metric, &servers));
         }
         for container in measured {
             violations.extend(without_request(&metric, container));
@@ -118,8 +118,8 @@ fn triggers(store: &FeatureStore) -> Vec<Metric> {
         .collect()
 }
 
-fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation {
-    let names: Vec<_> = containers
+fn no_such_container(metric: &Metric, servers: &[ServerConfig<'_>]) -> Violation {
+    let names: Vec<_> = servers
         .iter()
         .map(|container| format!("`{}`", container.kind.as_str()))
         .collect();
@@ -142,7 +142,7 @@ fn no_such_container(metric: &Metric, containers: &[Container<'_>]) -> Violation
     )
 }
 
-fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violation> {
+fn without_request(metric: &Metric, container: &ServerConfig<'_>) -> Option<Violation> {
     let resources = container.resources();
     // A limit alone is enough: Kubernetes uses it as the request.
     let requested = resources.is_some_and(|resources| {
@@ -155,9 +155,9 @@ fn without_request(metric: &Metric, container: &Container<'_>) -> Option<Violati
         return None;
     }
     let at = container.path.attribute("resources");
-    let path = match (resources, &container.written) {
+    let path = match (resources, &container.configured_path) {
         (Some(_), _) => at.clone(),
-        (None, Some(written)) => written.clone(),
+        (None, Some(path)) => path.clone(),
         (None, None) => Path::of(metric.autoscaler),
     };
     let mut reads = metric.reads.clone();

@@ -2,11 +2,13 @@
 
 use k8s_openapi::api::core::v1::VolumeMount;
 
-use super::accessors::{Container, VOLUMES, all_containers, block, claims, services};
-use super::claims::{in_the_pod, inside, overlaps};
+use super::accessors::{ServerConfig, VOLUMES, all_servers, block, pvcs, services};
+use super::pvcs::{in_the_pod, inside, overlaps};
 use super::{Violation, tls};
 use crate::feast::config::{FeatureStore, Volume};
-use crate::feast::names::{self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, Service};
+use crate::feast::names::{
+    self, CA_CERT_FILE, CONFIGURATION_DIRECTORY, DATA_DIRECTORY, FeastService,
+};
 use crate::feast::spec::{join, kubernetes_volume};
 use crate::kubernetes::validation::{
     below, each, file_mode, unique, volume as source, volume_mount as kubernetes,
@@ -57,7 +59,7 @@ pub(super) fn file_modes(store: &FeatureStore) -> Vec<Violation> {
 
 pub(super) fn mounts(store: &FeatureStore) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for container in all_containers(store) {
+    for container in all_servers(store) {
         let mounts = container.settings.map_or(&[][..], |it| it.volume_mounts);
         for index in 0..mounts.len() {
             let found = mount(store, &container, mounts, index).into_iter();
@@ -74,7 +76,7 @@ fn is_image(store: &FeatureStore, volume: &str) -> bool {
 
 fn mount(
     store: &FeatureStore,
-    container: &Container<'_>,
+    container: &ServerConfig<'_>,
     mounts: &[VolumeMount],
     index: usize,
 ) -> Vec<Violation> {
@@ -160,12 +162,15 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
             Vec::new(),
         );
     }
-    let claims = claims(store);
-    for claim in &claims {
-        if join(&claim.pvc.mount_path, "") == place {
-            let mut reads = vec![claim.path.attribute("mount_path")];
-            reads.extend(claim.reads.iter().cloned());
-            hide(&format!("the PVC of the {}", claim.service.words()), reads);
+    let pvcs = pvcs(store);
+    for pvc in &pvcs {
+        if join(&pvc.config.mount_path, "") == place {
+            let mut reads = vec![pvc.path.attribute("mount_path")];
+            reads.extend(pvc.reads.iter().cloned());
+            hide(
+                &format!("the PVC of the {}", pvc.service.display_name()),
+                reads,
+            );
         }
     }
     if place == DATA_DIRECTORY
@@ -173,8 +178,8 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
     {
         hide("the data directory", reads);
     }
-    let base = claims.iter().find(|it| it.service == Service::Offline);
-    let base = base.map_or(DATA_DIRECTORY, |claim| &claim.pvc.mount_path);
+    let base = pvcs.iter().find(|it| it.service == FeastService::Offline);
+    let base = base.map_or(DATA_DIRECTORY, |pvc| &pvc.config.mount_path);
     let without_init = services(store).and_then(|it| it.disable_init_containers) == Some(true);
     let packaged = store
         .feast_project_dir
@@ -198,8 +203,8 @@ fn hidden(store: &FeatureStore, place: &str) -> Vec<(String, Vec<Path>)> {
                 .and_then(|it| it.git.as_ref()?.feature_repo_path.as_deref())
                 .unwrap_or(names::FEATURE_REPOSITORY);
             if within && inside(&join(&project, repository), place) {
-                let claim = block(Service::Offline).attribute("persistence.file.pvc.mount_path");
-                let reads = vec![directory, init, Path::of("feast_project"), claim];
+                let pvc = block(FeastService::Offline).attribute("persistence.file.pvc.mount_path");
+                let reads = vec![directory, init, Path::of("feast_project"), pvc];
                 hide("the feature repository", reads);
             }
         }
@@ -333,9 +338,8 @@ mod tests {
     }
 
     #[test]
-    fn the_claim_of_a_disabled_store_is_not_mounted() {
-        let claim =
-            |path: &str| json!({"file": {"pvc": {"ref": {"name": "c"}, "mountPath": path}}});
+    fn the_pvc_of_a_disabled_store_is_not_mounted() {
+        let pvc = |path: &str| json!({"file": {"pvc": {"ref": {"name": "c"}, "mountPath": path}}});
         let at = |place: &str, disabled: bool, expected: Option<&str>| {
             let message = expected.map(|what| format!("A volume at {place:?} would hide {what}"));
             let path = "services.offline_store.server.volume_mounts[0].mount_path";
@@ -344,12 +348,12 @@ mod tests {
                 "volume-mounts",
                 json!({
                     "volumes": [{"name": "a", "emptyDir": {}}],
-                    "onlineStore": {"disabled": disabled, "persistence": claim("/online")},
+                    "onlineStore": {"disabled": disabled, "persistence": pvc("/online")},
                     "offlineStore": {
-                        "persistence": claim("/offline"),
+                        "persistence": pvc("/offline"),
                         "server": {"volumeMounts": [{"name": "a", "mountPath": place}]},
                     },
-                    "registry": {"local": {"persistence": claim("/registry")}},
+                    "registry": {"local": {"persistence": pvc("/registry")}},
                 }),
                 &expected,
             );

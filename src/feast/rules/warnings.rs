@@ -109,7 +109,7 @@ pub const WARNINGS: &[Rule] = &[
     },
     Rule {
         name: "lineage-receiver",
-        description: "An enabled consumer requires the REST server of the registry, the web interface or a lineage \
+        description: "An enabled consumer requires the REST server of the registry, the web UI or a lineage \
              server.",
         check: lineage::without_receiver,
     },

@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 use super::super::feature_store_yaml::SecretError;
 use super::super::names;
 use super::super::objects::Objects;
-use super::super::rendered::{DeploymentContent, Rendered};
-use super::fingerprint::{Fingerprints, fingerprint, mounted_fingerprint};
+use super::super::rendered::{Rendered, WorkloadInputs};
+use super::hashes::{PodHashes, hmac_hash, mounted_files_hash};
 use super::source::Contents;
 use super::store_secret;
 use crate::kubernetes::{Key, Kind};
@@ -23,7 +23,7 @@ use crate::kubernetes::{Key, Kind};
 pub struct Secrets<'a> {
     /// The user's Secrets and ConfigMaps.
     pub contents: &'a Contents,
-    /// The key of fingerprints: random, created once for a feature store and kept in its Secret.
+    /// The HMAC key of the hashes: random, created once for a feature store and kept in its Secret.
     pub hash_key: &'a [u8],
     /// The configuration as JSON, which is kept in the Secret for import.
     pub configuration: &'a str,
@@ -32,14 +32,14 @@ pub struct Secrets<'a> {
 /// The phase of objects with the content of the user's Secrets: ready to be applied, never to be shown or stored.
 #[derive(Clone, PartialEq)]
 pub struct Resolved {
-    pub(super) servers: Fingerprints,
-    pub(super) lineage: Option<Fingerprints>,
-    /// The fingerprint of what the `feast apply` Job applies, if there is a Job.
-    pub(super) applied: Option<String>,
+    pub(super) servers: PodHashes,
+    pub(super) lineage: Option<PodHashes>,
+    /// The hash of what the `feast apply` Job applies, if there is a Job.
+    pub(super) feast_apply_hash: Option<String>,
 }
 
 impl Objects<Rendered> {
-    /// Merges the content of Secrets into the objects and annotates the pods with its fingerprints.
+    /// Merges the content of Secrets into the objects and annotates the pods with its hashes.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Objects<Rendered> {
                 Rendered {
                     servers,
                     lineage,
-                    apply,
+                    feast_apply_job,
                 },
         } = self;
         let servers = servers.resolve(secrets);
@@ -64,23 +64,26 @@ impl Objects<Rendered> {
             (Ok(servers), Ok(lineage)) => (servers, lineage),
             (servers, lineage) => return Err(merge_errors([servers.err(), lineage.err()])),
         };
-        let applied = apply.map(|job| {
+        let feast_apply_hash = feast_apply_job.map(|job| {
             // The pod template of a Job is immutable, so each change of it needs another Job.
             let input = format!("{}{}", servers.text, job["spec"]);
-            let applied = fingerprint(secrets.hash_key, &input);
-            let (key, job) = named_job(job, &applied);
+            let feast_apply_hash = hmac_hash(secrets.hash_key, &input);
+            let (key, job) = named_job(job, &feast_apply_hash);
             manifests.insert(key, job);
-            applied
+            feast_apply_hash
         });
         for workload in [&servers].into_iter().chain(&lineage) {
             let key = Key::new(Kind::Deployment, &workload.deployment);
             if let Some(deployment) = manifests.get_mut(&key) {
-                workload.fingerprints.annotate_pods(deployment);
+                workload.hashes.annotate_pods(deployment);
             }
         }
         let key = Key::new(Kind::Deployment, &servers.deployment);
-        if let (Some(applied), Some(deployment)) = (&applied, manifests.get_mut(&key)) {
-            deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(applied);
+        if let (Some(feast_apply_hash), Some(deployment)) =
+            (&feast_apply_hash, manifests.get_mut(&key))
+        {
+            deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] =
+                json!(feast_apply_hash);
         }
         let files = [&servers].into_iter().chain(&lineage);
         let files: Vec<_> = files
@@ -91,9 +94,9 @@ impl Objects<Rendered> {
             namespace,
             manifests,
             phase: Resolved {
-                servers: servers.fingerprints,
-                lineage: lineage.map(|lineage| lineage.fingerprints),
-                applied,
+                servers: servers.hashes,
+                lineage: lineage.map(|lineage| lineage.hashes),
+                feast_apply_hash,
             },
         })
     }
@@ -107,27 +110,27 @@ impl Objects<Resolved> {
             namespace: namespace.to_owned(),
             manifests,
             phase: Resolved {
-                servers: Fingerprints {
+                servers: PodHashes {
                     configuration: String::new(),
                     certificates: None,
                 },
                 lineage: None,
-                applied: None,
+                feast_apply_hash: None,
             },
         }
     }
 }
 
 /// The content for the pods of a Deployment, with the resolved text of its `feature_store.yaml`.
-struct ResolvedContent {
+struct ResolvedWorkload {
     deployment: String,
     file: &'static str,
     text: String,
-    fingerprints: Fingerprints,
+    hashes: PodHashes,
 }
 
-impl DeploymentContent {
-    fn resolve(self, secrets: &Secrets<'_>) -> Result<ResolvedContent, Vec<SecretError>> {
+impl WorkloadInputs {
+    fn resolve(self, secrets: &Secrets<'_>) -> Result<ResolvedWorkload, Vec<SecretError>> {
         let Secrets {
             contents,
             hash_key,
@@ -137,7 +140,7 @@ impl DeploymentContent {
             deployment,
             file,
             document,
-            mounted,
+            mounted_files,
             databases,
         } = self;
         let files: Vec<SecretError> = (databases.into_iter())
@@ -145,13 +148,13 @@ impl DeploymentContent {
             .map(|(placeholder, problem)| placeholder.error(problem))
             .collect();
         let text = document.resolve(contents);
-        let certificates = mounted_fingerprint(&mounted, contents, hash_key);
+        let certificates = mounted_files_hash(&mounted_files, contents, hash_key);
         match (text, certificates) {
-            (Ok(text), Ok(certificates)) if files.is_empty() => Ok(ResolvedContent {
+            (Ok(text), Ok(certificates)) if files.is_empty() => Ok(ResolvedWorkload {
                 deployment,
                 file,
-                fingerprints: Fingerprints {
-                    configuration: fingerprint(hash_key, &text),
+                hashes: PodHashes {
+                    configuration: hmac_hash(hash_key, &text),
                     certificates,
                 },
                 text,
@@ -174,28 +177,28 @@ fn merge_errors<const N: usize>(lists: [Option<Vec<SecretError>>; N]) -> Vec<Sec
     errors
 }
 
-/// Names the `feast apply` Job after the fingerprint of what it applies.
-fn named_job(mut job: Json, applied: &str) -> (Key, Json) {
+/// Names the `feast apply` Job after the hash of what it applies.
+fn named_job(mut job: Json, feast_apply_hash: &str) -> (Key, Json) {
     let store = job["metadata"]["labels"][names::NAME_LABEL].as_str();
-    let name = names::apply_job_of(store.unwrap_or_default(), applied);
+    let name = names::feast_apply_job(store.unwrap_or_default(), feast_apply_hash);
     job["metadata"]["name"] = json!(name);
     (Key::new(Kind::Job, name), job)
 }
 
 impl Objects<Resolved> {
-    /// Returns the fingerprints of the servers' pods.
-    pub fn servers(&self) -> &Fingerprints {
+    /// Returns the hashes of the servers' pods.
+    pub fn servers(&self) -> &PodHashes {
         &self.phase.servers
     }
 
-    /// Returns the fingerprints of the lineage server's pods, if there are any.
-    pub fn lineage(&self) -> Option<&Fingerprints> {
+    /// Returns the hashes of the lineage server's pods, if there are any.
+    pub fn lineage(&self) -> Option<&PodHashes> {
         self.phase.lineage.as_ref()
     }
 
-    /// Returns the fingerprint of what the Job applies. The Deployment is annotated with it once the Job has succeeded.
-    pub fn applied(&self) -> Option<&str> {
-        self.phase.applied.as_deref()
+    /// Returns the hash of what the Job applies. The Deployment is annotated with it once the Job has succeeded.
+    pub fn feast_apply_hash(&self) -> Option<&str> {
+        self.phase.feast_apply_hash.as_deref()
     }
 }
 

@@ -12,12 +12,12 @@ use super::super::names;
 use super::super::objects::Objects;
 use super::super::ownership::Ownership;
 use super::super::rendered::Rendered;
-use super::fingerprint::fingerprint;
+use super::hashes::hmac_hash;
 use super::redaction::Redaction;
 use super::resolve::{Resolved, Secrets};
 use crate::kubernetes::{Key, Kind};
 
-/// Replaces the data of the Secret: the key of fingerprints, the configuration, and a `feature_store.yaml` for each
+/// Replaces the data of the Secret: the HMAC key of the hashes, the configuration, and a `feature_store.yaml` for each
 /// workload.
 pub(super) fn write(
     manifests: &mut BTreeMap<Key, Json>,
@@ -68,8 +68,9 @@ impl Objects<Resolved> {
         self.write_entry(names::OBJECTS_JSON, &json!(keys));
     }
 
-    /// Removes the configuration from the Secret, so that it is the Secret of no configuration.
-    pub fn withhold_configuration(&mut self) {
+    /// Replaces the configuration by `null`, which matches no configuration. An absent one would match every
+    /// configuration.
+    pub fn clear_configuration(&mut self) {
         self.write_entry(names::CONFIGURATION_JSON, &Json::Null);
     }
 
@@ -80,13 +81,18 @@ impl Objects<Resolved> {
     }
 }
 
-/// Returns the key of fingerprints.
+/// Returns the HMAC key of the hashes.
 pub fn hash_key(secret: &Json) -> Option<Vec<u8>> {
     entry(secret, names::HASH_KEY).filter(|key| !key.is_empty())
 }
 
-/// Returns the configuration in its JSON form.
+/// Returns the configuration in its JSON form. `None` also after [`Objects::clear_configuration`].
 pub fn configuration(secret: &Json) -> Option<Json> {
+    recorded_configuration(secret).filter(|configuration| !configuration.is_null())
+}
+
+/// Returns the configuration; `null` if it was cleared.
+fn recorded_configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
 }
 
@@ -113,7 +119,7 @@ pub fn has_file(secret: &Json, objects: &Objects<Rendered>) -> bool {
 /// Returns whether a create of this configuration wrote the Secret. A Secret without a configuration counts as one of
 /// it.
 pub fn has_configuration(secret: Option<&Json>, configuration: &Json) -> bool {
-    let recorded = secret.and_then(self::configuration);
+    let recorded = secret.and_then(recorded_configuration);
     recorded.is_none_or(|recorded| recorded == *configuration)
 }
 
@@ -132,13 +138,43 @@ pub fn objects(secret: &Json) -> BTreeSet<Key> {
     keys.filter_map(|key| Key::parse(&key)).collect()
 }
 
-/// Returns the fingerprint of the `feature_store.yaml` under the key `file`.
+/// Returns the hash of the `feature_store.yaml` under the key `file`.
 pub fn configuration_hash(secret: &Json, file: &str) -> Option<String> {
     let text = String::from_utf8(entry(secret, file)?).ok()?;
-    Some(fingerprint(&hash_key(secret)?, &text))
+    Some(hmac_hash(&hash_key(secret)?, &text))
 }
 
 /// The content of one key.
 pub(in crate::feast) fn entry(secret: &Json, key: &str) -> Option<Vec<u8>> {
     BASE64.decode(secret["data"][key].as_str()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feast::config::FeatureStore;
+    use crate::feast::render::render;
+    use crate::feast::spec::{Defaults, Store};
+
+    #[test]
+    fn a_cleared_configuration_is_absent_and_matches_no_configuration() {
+        let json = json!({"name": "x", "feastProject": "p"});
+        let config: FeatureStore = serde_json::from_value(json.clone()).unwrap();
+        let rendered = render(&Store::new(&config, &Defaults::default()));
+        let resolved = rendered.resolve_secrets(&Secrets {
+            contents: &BTreeMap::new(),
+            hash_key: b"key",
+            configuration: &json.to_string(),
+        });
+        let mut objects = resolved.unwrap();
+        let key = Key::new(Kind::Secret, names::main("x"));
+        let secret = objects.manifests[&key].clone();
+        assert_eq!(configuration(&secret), Some(json.clone()));
+        assert!(has_configuration(Some(&secret), &json));
+        assert!(has_configuration(None, &json));
+        objects.clear_configuration();
+        let secret = &objects.manifests[&key];
+        assert_eq!(configuration(secret), None);
+        assert!(!has_configuration(Some(secret), &json));
+    }
 }

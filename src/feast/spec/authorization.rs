@@ -1,6 +1,6 @@
 //! Authentication and authorization of requests.
 
-use crate::feast::config::{self, Authz, CaCertConfigMap, KubernetesAuthz, Reference};
+use crate::feast::config::{self, Authz, CaCertConfigMap, KubernetesAuthz, LocalObjectReference};
 use crate::feast::names;
 use crate::feast::secrets::source::{Keys, Source};
 use crate::kubernetes::Kind;
@@ -28,6 +28,7 @@ pub struct Oidc {
     pub jwks_request_timeout_seconds: Option<i32>,
 }
 
+/// A CA certificate under a key of a ConfigMap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CaCert {
     pub config_map: String,
@@ -89,7 +90,7 @@ impl Oidc {
                 let issuer = issuer.trim_end_matches('/');
                 format!("{issuer}/.well-known/openid-configuration")
             }),
-            secret: secret_ref.map(|Reference { name }| Source {
+            secret: secret_ref.map(|LocalObjectReference { name }| Source {
                 kind: Kind::Secret,
                 name,
                 keys: secret_key_name.map_or(Keys::Any(properties), Keys::One),

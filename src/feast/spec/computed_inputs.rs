@@ -20,8 +20,8 @@ pub fn of_replicas_owner() -> Vec<Path> {
 /// Returns the inputs of `strategy`.
 pub fn of_strategy() -> Vec<Path> {
     let strategy = Path::of("services.deployment_strategy");
-    let written = ["type", "rolling_update"].map(|name| strategy.attribute(name));
-    [of_replicas_owner(), written.into()].concat()
+    let configured = ["type", "rolling_update"].map(|name| strategy.attribute(name));
+    [of_replicas_owner(), configured.into()].concat()
 }
 
 /// Returns the inputs of the PersistentVolumeClaims that the feature store uses, of the files on them, and of whether

@@ -82,8 +82,8 @@ impl CronJob {
 }
 
 /// Returns the configured commands, or the defaults.
-pub fn commands_or_default(written: Option<Vec<String>>) -> Vec<String> {
-    written
+pub fn commands_or_default(configured: Option<Vec<String>>) -> Vec<String> {
+    configured
         .filter(|commands| !commands.is_empty())
         .unwrap_or_else(|| COMMANDS.map(str::to_owned).to_vec())
 }

@@ -1,6 +1,6 @@
 //! The batch engine, whose configuration is in a ConfigMap.
 
-use crate::feast::config::{self, Reference, SparkApplication};
+use crate::feast::config::{self, LocalObjectReference, SparkApplication};
 use crate::feast::names;
 use crate::feast::secrets::source::Source;
 
@@ -15,13 +15,13 @@ pub struct BatchEngine {
 pub struct Driver {
     pub service_account: String,
     /// Whether the provider creates the ServiceAccount.
-    pub made: bool,
+    pub is_created: bool,
 }
 
 impl BatchEngine {
     pub(super) fn new(engine: &config::BatchEngine, store: &str) -> Self {
         let config::BatchEngine {
-            config_map_ref: Reference { name },
+            config_map_ref: LocalObjectReference { name },
             config_map_key,
             spark_application,
         } = engine.clone();
@@ -31,7 +31,7 @@ impl BatchEngine {
                 config_map_key.unwrap_or_else(|| names::BATCH_ENGINE_KEY.to_owned()),
             ),
             driver: spark_application.map(|SparkApplication { service_account }| Driver {
-                made: service_account.is_none(),
+                is_created: service_account.is_none(),
                 service_account: service_account.unwrap_or_else(|| names::batch_driver(store)),
             }),
         }

@@ -11,14 +11,14 @@ use crate::kubernetes::int_or_percent::normalize;
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkPolicy {
-    pub ingress: Vec<Ingress>,
+    pub ingress: Vec<IngressRule>,
     /// The rules of the user; `None` if the policy does not restrict where the pods connect to.
     pub egress: Option<Vec<NetworkPolicyEgressRule>>,
 }
 
 /// Clients that can connect to the servers.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ingress {
+pub struct IngressRule {
     /// Not empty.
     pub from: Vec<NetworkPolicyPeer>,
     /// `None` for every endpoint.
@@ -31,7 +31,12 @@ impl NetworkPolicy {
         let rules = ingress.into_iter().flatten();
         Self {
             ingress: rules
-                .map(|config::NetworkPolicyIngress { from, endpoints }| Ingress { from, endpoints })
+                .map(
+                    |config::NetworkPolicyIngress { from, endpoints }| IngressRule {
+                        from,
+                        endpoints,
+                    },
+                )
                 .collect(),
             egress: egress.map(|rules| rules.into_iter().map(with_numbers).collect()),
         }
@@ -51,7 +56,7 @@ fn with_numbers(rule: NetworkPolicyEgressRule) -> NetworkPolicyEgressRule {
     }
 }
 
-impl Ingress {
+impl IngressRule {
     /// Returns whether the clients can connect to an endpoint.
     pub fn permits(&self, endpoint: PolicyEndpoint) -> bool {
         (self.endpoints.as_ref()).is_none_or(|endpoints| endpoints.contains(&endpoint))

@@ -36,8 +36,8 @@ pub struct Pods {
     /// The annotations of the servers' pods.
     pub annotations: BTreeMap<String, String>,
     /// The labels and annotations of the `feast apply` Job's pods alone.
-    pub apply_labels: BTreeMap<String, String>,
-    pub apply_annotations: BTreeMap<String, String>,
+    pub feast_apply_job_labels: BTreeMap<String, String>,
+    pub feast_apply_job_annotations: BTreeMap<String, String>,
     /// Whether containers have variables with the addresses of Services.
     pub service_links: bool,
     pub resource_claims: Vec<PodResourceClaim>,
@@ -73,8 +73,8 @@ impl Pods {
             init_resources: services.init_resources,
             labels: services.pod_labels.unwrap_or_default(),
             annotations: services.pod_annotations.unwrap_or_default(),
-            apply_labels: apply_labels.unwrap_or_default(),
-            apply_annotations: apply_annotations.unwrap_or_default(),
+            feast_apply_job_labels: apply_labels.unwrap_or_default(),
+            feast_apply_job_annotations: apply_annotations.unwrap_or_default(),
             service_links: services.enable_service_links.unwrap_or(false),
             resource_claims: services.resource_claims.unwrap_or_default(),
             automount_token: services.automount_service_account_token,
@@ -118,7 +118,7 @@ pub fn kubernetes_volume(volume: config::Volume) -> Volume {
         ephemeral: ephemeral.map(|ephemeral| EphemeralVolumeSource {
             volume_claim_template: Some(PersistentVolumeClaimTemplate {
                 metadata: (ephemeral.volume_claim_template.metadata).map(|metadata| {
-                    let config::EphemeralClaimMetadata {
+                    let config::PersistentVolumeClaimTemplateMetadata {
                         labels,
                         annotations,
                     } = metadata;

@@ -15,7 +15,7 @@ pub struct Project {
     /// Whether the pods start without init containers.
     pub without_init: bool,
     pub protected: bool,
-    pub apply: ApplyBy,
+    pub feast_apply: FeastApplyMode,
 }
 
 /// The source of the feature repository.
@@ -59,20 +59,25 @@ pub struct Ssh {
 
 /// The way in which `feast apply` is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ApplyBy {
+pub enum FeastApplyMode {
     /// A Job for each configuration, before the rollout.
     Job,
     /// Every pod, before its servers start.
     InitContainer,
-    Nobody,
+    None,
 }
 
 /// Returns the configured value, if there is one.
-pub(super) fn written(apply: Option<FeastApply>, on_init: Option<bool>) -> Option<ApplyBy> {
+pub(super) fn configured_apply(
+    apply: Option<FeastApply>,
+    on_init: Option<bool>,
+) -> Option<FeastApplyMode> {
     match (apply, on_init) {
-        (Some(FeastApply::Job), _) => Some(ApplyBy::Job),
-        (Some(FeastApply::InitContainer), _) | (None, Some(true)) => Some(ApplyBy::InitContainer),
-        (Some(FeastApply::None), _) | (None, Some(false)) => Some(ApplyBy::Nobody),
+        (Some(FeastApply::Job), _) => Some(FeastApplyMode::Job),
+        (Some(FeastApply::InitContainer), _) | (None, Some(true)) => {
+            Some(FeastApplyMode::InitContainer)
+        }
+        (Some(FeastApply::None), _) | (None, Some(false)) => Some(FeastApplyMode::None),
         (None, None) => None,
     }
 }
@@ -91,7 +96,7 @@ impl Project {
             init_image,
             without_init,
             protected,
-            apply: ApplyBy::Nobody,
+            feast_apply: FeastApplyMode::None,
         }
     }
 
@@ -234,21 +239,21 @@ impl Store {
 
     /// Returns the default. A Job has its own pod and files, so it can run `feast apply` only if no store is in the
     /// servers' pods.
-    pub(super) fn default_apply(&self) -> ApplyBy {
+    pub(super) fn default_apply(&self) -> FeastApplyMode {
         if self.project.without_init {
             // As with the Feast operator, nothing runs before the servers.
-            ApplyBy::Nobody
+            FeastApplyMode::None
         } else if self.jobs_reach_data() {
-            ApplyBy::Job
+            FeastApplyMode::Job
         } else {
-            ApplyBy::InitContainer
+            FeastApplyMode::InitContainer
         }
     }
 
     /// Returns whether a pod of a Job reaches the online store and the registry. It has its own files, so it does not
-    /// if one of them is in the servers' pods, or if the pods share the files of a claim.
+    /// if one of them is in the servers' pods, or if the pods share the files of a PVC.
     pub fn jobs_reach_data(&self) -> bool {
-        self.online.is_shared() && self.registry.is_shared() && self.claims().is_empty()
+        self.online.is_shared() && self.registry.is_shared() && self.pvcs().is_empty()
     }
 }
 
@@ -270,51 +275,51 @@ mod tests {
     #[test]
     fn the_default_is_a_job_if_no_store_is_in_the_pods() {
         let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
-        let apply = |services: Json| store(services).project.apply;
+        let apply = |services: Json| store(services).project.feast_apply;
         let online = json!({"persistence": database("postgres")});
         let sql = json!({"local": {"persistence": database("sql")}});
         let remote = json!({"remote": {"hostname": "r:80"}});
         let object = json!({"local": {"persistence": {"file": {"path": "s3://b/r.db"}}}});
         for registry in [&sql, &remote, &object] {
             let services = json!({"onlineStore": online, "registry": registry});
-            assert_eq!(apply(services), ApplyBy::Job, "{registry}");
+            assert_eq!(apply(services), FeastApplyMode::Job, "{registry}");
         }
         let off = json!({"disabled": true});
         assert_eq!(
             apply(json!({"onlineStore": off, "registry": sql})),
-            ApplyBy::Job
+            FeastApplyMode::Job
         );
-        let claim = json!({"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}});
+        let pvc = json!({"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}});
         for in_the_pod in [
             json!({}),
             json!({"onlineStore": online}),
             json!({"registry": sql}),
-            json!({"onlineStore": online, "registry": sql, "offlineStore": claim}),
+            json!({"onlineStore": online, "registry": sql, "offlineStore": pvc}),
         ] {
             assert_eq!(
                 apply(in_the_pod.clone()),
-                ApplyBy::InitContainer,
+                FeastApplyMode::InitContainer,
                 "{in_the_pod}"
             );
         }
         assert_eq!(
             apply(json!({"disableInitContainers": true})),
-            ApplyBy::Nobody
+            FeastApplyMode::None
         );
     }
 
     #[test]
     fn a_configured_value_takes_precedence() {
-        let apply = |services: Json| store(services).project.apply;
-        assert_eq!(apply(json!({"feastApply": "job"})), ApplyBy::Job);
-        assert_eq!(apply(json!({"feastApply": "none"})), ApplyBy::Nobody);
+        let apply = |services: Json| store(services).project.feast_apply;
+        assert_eq!(apply(json!({"feastApply": "job"})), FeastApplyMode::Job);
+        assert_eq!(apply(json!({"feastApply": "none"})), FeastApplyMode::None);
         assert_eq!(
             apply(json!({"runFeastApplyOnInit": false})),
-            ApplyBy::Nobody
+            FeastApplyMode::None
         );
         assert_eq!(
             apply(json!({"runFeastApplyOnInit": true})),
-            ApplyBy::InitContainer
+            FeastApplyMode::InitContainer
         );
     }
 

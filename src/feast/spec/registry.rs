@@ -1,6 +1,6 @@
 //! The registry: local or remote.
 
-use super::{Location, RegistryServer, RegistryStorage};
+use super::{CaCert, Location, RegistryServer, RegistryStorage};
 use crate::feast::config;
 use crate::feast::names::{self, Endpoint};
 
@@ -29,23 +29,16 @@ pub struct RemoteRegistry {
     /// `host:port`.
     pub address: String,
     /// The CA certificate, if it is in a ConfigMap.
-    pub authority: Option<Authority>,
+    pub ca_cert: Option<CaCert>,
     /// Whether clients use TLS; `None` if the CA certificate decides.
     pub is_tls: Option<bool>,
     /// The paths of the client certificate and of its private key.
     pub client_cert: Option<String>,
     pub client_key: Option<String>,
     /// The host name in the certificate of the server, if it is not that of the address.
-    pub certificate_host: Option<String>,
+    pub authority: Option<String>,
     /// The feature store that serves it, if the configuration refers to one.
     pub store: Option<RemoteStore>,
-}
-
-/// A CA certificate under a key of a ConfigMap.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Authority {
-    pub config_map: String,
-    pub key: String,
 }
 
 /// Another feature store in the cluster.
@@ -117,7 +110,7 @@ impl RemoteRegistry {
             is_tls,
             client_cert,
             client_key,
-            authority: certificate_host,
+            authority,
         } = remote;
         let remote_store = feast_ref.map(|feast_ref| {
             let config::FeastRef {
@@ -136,12 +129,12 @@ impl RemoteRegistry {
                 (None, Some(store)) => store.address(),
                 (None, None) => String::new(),
             },
-            authority: tls.map(|tls| {
+            ca_cert: tls.map(|tls| {
                 let config::RemoteTls {
-                    config_map_ref: config::Reference { name },
+                    config_map_ref: config::LocalObjectReference { name },
                     cert_name,
                 } = tls;
-                Authority {
+                CaCert {
                     config_map: name,
                     key: cert_name,
                 }
@@ -150,7 +143,7 @@ impl RemoteRegistry {
             is_tls,
             client_cert,
             client_key,
-            certificate_host,
+            authority,
         }
     }
 }

@@ -16,9 +16,9 @@ impl Store {
     /// configuration, or else the largest of the servers. A pod needs the sum of its servers or the largest init
     /// container, so the default does not increase what it needs.
     pub fn init_resources(&self) -> Option<ResourceRequirements> {
-        let written = self.pods.init_resources.clone();
+        let configured = self.pods.init_resources.clone();
         let servers = self.servers().into_iter();
-        let resources = written.unwrap_or_else(|| {
+        let resources = configured.unwrap_or_else(|| {
             largest(&(servers.map(|(_, server)| server.resources.as_ref())).collect::<Vec<_>>())
         });
         (resources != ResourceRequirements::default()).then_some(resources)
@@ -31,9 +31,9 @@ fn largest(servers: &[Option<&ResourceRequirements>]) -> ResourceRequirements {
         server.and_then(|it| it.limits.as_ref()?.get(name).cloned())
     };
     let request = |server: &Option<&ResourceRequirements>, name: &str| {
-        let written = server.and_then(|it| it.requests.as_ref()?.get(name).cloned());
+        let configured = server.and_then(|it| it.requests.as_ref()?.get(name).cloned());
         // As in Kubernetes, a limit is a request too.
-        written.or_else(|| limit(server, name))
+        configured.or_else(|| limit(server, name))
     };
     let mut requests = BTreeMap::new();
     let mut limits = BTreeMap::new();
@@ -66,9 +66,9 @@ mod tests {
     use crate::feast::spec::Defaults;
 
     /// Returns the resources of init containers, for those of two servers.
-    fn init(written: Json, online: Json, ui: Json) -> Option<Json> {
+    fn init(configured: Json, online: Json, ui: Json) -> Option<Json> {
         let services = json!({
-            "initResources": written,
+            "initResources": configured,
             "onlineStore": {"server": {"resources": online}},
             "ui": {"resources": ui},
         });
@@ -83,7 +83,7 @@ mod tests {
         let online = json!({"requests": {"cpu": "1500m", "memory": "512Mi"}, "limits": {"cpu": "2", "memory": "1Gi"}});
         let ui = json!({"requests": {"cpu": "1"}, "limits": {"cpu": "1", "memory": "2G"}});
         let expected = json!({
-            // The limit of the web interface is its request.
+            // The limit of the web UI is its request.
             "requests": {"cpu": "1500m", "memory": "2G"},
             "limits": {"cpu": "2", "memory": "2G"},
         });
@@ -112,10 +112,10 @@ mod tests {
     #[test]
     fn written_resources_take_precedence() {
         let server = json!({"requests": {"cpu": "1"}});
-        let written = json!({"limits": {"memory": "1Gi"}});
+        let configured = json!({"limits": {"memory": "1Gi"}});
         assert_eq!(
-            init(written.clone(), server.clone(), Json::Null),
-            Some(written)
+            init(configured.clone(), server.clone(), Json::Null),
+            Some(configured)
         );
         assert_eq!(init(json!({}), server, Json::Null), None);
     }

@@ -113,14 +113,14 @@ fn default_metric() -> MetricSpec {
 /// The PodDisruptionBudget.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DisruptionBudget {
-    pub evictable: Evictable,
+    pub limit: DisruptionLimit,
     /// The name in Kubernetes of the policy for pods that are not ready.
-    pub unhealthy_pods: &'static str,
+    pub unhealthy_pod_eviction_policy: &'static str,
 }
 
 /// The number of pods that can be evicted.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Evictable {
+pub enum DisruptionLimit {
     MinAvailable(IntOrString),
     MaxUnavailable(IntOrString),
 }
@@ -133,14 +133,16 @@ impl DisruptionBudget {
             max_unavailable,
             unhealthy_pod_eviction_policy,
         } = budget.filter(|_| replicas.scaled())?;
-        let least = min_available.map(normalize).map(Evictable::MinAvailable);
+        let least = min_available
+            .map(normalize)
+            .map(DisruptionLimit::MinAvailable);
         let most = max_unavailable
             .map(normalize)
-            .map(Evictable::MaxUnavailable);
+            .map(DisruptionLimit::MaxUnavailable);
         Some(Self {
-            evictable: least.or(most)?,
+            limit: least.or(most)?,
             // A pod that is not ready serves no requests, and must not prevent its node from being drained.
-            unhealthy_pods: unhealthy_pod_eviction_policy
+            unhealthy_pod_eviction_policy: unhealthy_pod_eviction_policy
                 .unwrap_or(UnhealthyPodEvictionPolicy::AlwaysAllow)
                 .as_str(),
         })

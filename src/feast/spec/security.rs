@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::{Pods, Store};
 
-/// The group that owns the volumes of claims by default: the number of the user in Feast's image. Any user can write,
+/// The group that owns the volumes of PVCs by default: the number of the user in Feast's image. Any user can write,
 /// because the group is added to the groups of the container's process.
 const VOLUME_GROUP: i64 = 1001;
 /// The user of the CronJob's pods: that of its default image is root.
@@ -16,12 +16,12 @@ const CRON_JOB_USER: i64 = 1001;
 const CAP_SYS_ADMIN: &str = "CAP_SYS_ADMIN";
 
 impl Store {
-    /// Returns whether the servers' pods have the default group, because they mount claims, the configuration has no
+    /// Returns whether the servers' pods have the default group, because they mount PVCs, the configuration has no
     /// security context, and OpenShift does not assign a group. A new volume belongs to root, and the user of the image
     /// could not write to it.
     pub fn has_default_group(&self) -> bool {
-        let is_written = self.pods.security_context.is_some();
-        !is_written && !self.pods.assigned_ids && !self.claims().is_empty()
+        let is_configured = self.pods.security_context.is_some();
+        !is_configured && !self.pods.assigned_ids && !self.pvcs().is_empty()
     }
 
     /// Returns the security context of the servers' pods.
@@ -37,7 +37,7 @@ impl Store {
 }
 
 impl Pods {
-    /// Returns the security context of pods without claims.
+    /// Returns the security context of pods without PVCs.
     pub fn security_context(&self) -> PodSecurityContext {
         restricted(
             self.security_context.clone().unwrap_or_default(),
@@ -61,35 +61,35 @@ impl Pods {
 }
 
 /// Adds the defaults. `container` is the security context of the pod's containers, which takes precedence.
-fn restricted(written: PodSecurityContext, container: &SecurityContext) -> PodSecurityContext {
-    let is_root = container.run_as_user.or(written.run_as_user) == Some(0);
+fn restricted(configured: PodSecurityContext, container: &SecurityContext) -> PodSecurityContext {
+    let is_root = container.run_as_user.or(configured.run_as_user) == Some(0);
     PodSecurityContext {
-        run_as_non_root: (written.run_as_non_root).or((!is_root).then_some(true)),
-        seccomp_profile: (written.seccomp_profile).or_else(|| {
+        run_as_non_root: (configured.run_as_non_root).or((!is_root).then_some(true)),
+        seccomp_profile: (configured.seccomp_profile).or_else(|| {
             Some(SeccompProfile {
                 type_: "RuntimeDefault".to_owned(),
                 ..SeccompProfile::default()
             })
         }),
-        ..written
+        ..configured
     }
 }
 
 /// Returns the security context of every container.
-pub(super) fn container(written: Option<&SecurityContext>) -> SecurityContext {
-    let written = written.cloned().unwrap_or_default();
-    let Capabilities { add, drop } = written.capabilities.unwrap_or_default();
+pub(super) fn container(configured: Option<&SecurityContext>) -> SecurityContext {
+    let configured = configured.cloned().unwrap_or_default();
+    let Capabilities { add, drop } = configured.capabilities.unwrap_or_default();
     let is_admin = (add.iter().flatten()).any(|capability| capability == CAP_SYS_ADMIN);
     // The API server rejects `false` for these.
-    let escalates = written.privileged == Some(true) || is_admin;
+    let escalates = configured.privileged == Some(true) || is_admin;
     SecurityContext {
-        allow_privilege_escalation: (written.allow_privilege_escalation)
+        allow_privilege_escalation: (configured.allow_privilege_escalation)
             .or((!escalates).then_some(false)),
         capabilities: Some(Capabilities {
             add,
             drop: drop.or_else(|| Some(vec!["ALL".to_owned()])),
         }),
-        ..written
+        ..configured
     }
 }
 
@@ -110,8 +110,8 @@ mod tests {
         json!(store(services).security_context())
     }
 
-    fn containers(written: Json) -> Json {
-        let store = store(json!({"containerSecurityContext": written}));
+    fn containers(configured: Json) -> Json {
+        let store = store(json!({"containerSecurityContext": configured}));
         json!(store.pods.container_security_context)
     }
 
@@ -121,13 +121,13 @@ mod tests {
         let restricted = json!({"runAsNonRoot": true, "seccompProfile": profile});
         assert_eq!(pod(json!({})), restricted);
         assert_eq!(pod(json!({"securityContext": {}})), restricted);
-        let written = json!({"runAsUser": 5, "fsGroup": 6});
+        let configured = json!({"runAsUser": 5, "fsGroup": 6});
         assert_eq!(
-            pod(json!({"securityContext": written})),
+            pod(json!({"securityContext": configured})),
             json!({"runAsNonRoot": true, "runAsUser": 5, "fsGroup": 6, "seccompProfile": profile})
         );
-        let written = json!({"runAsNonRoot": false, "seccompProfile": {"type": "Unconfined"}});
-        assert_eq!(pod(json!({"securityContext": written})), written);
+        let configured = json!({"runAsNonRoot": false, "seccompProfile": {"type": "Unconfined"}});
+        assert_eq!(pod(json!({"securityContext": configured})), configured);
     }
 
     #[test]
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn claims_have_a_group_unless_a_security_context_is_written() {
+    fn pvcs_have_a_group_unless_a_security_context_is_configured() {
         let services = |context: Json| {
             let pvc = json!({"ref": {"name": "c"}, "mountPath": "/data"});
             let file = json!({"path": "o.db", "pvc": pvc});
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn containers_have_no_capabilities_by_default() {
         let dropped = json!({"drop": ["ALL"]});
-        for (written, expected) in [
+        for (configured, expected) in [
             (
                 json!({}),
                 json!({"allowPrivilegeEscalation": false, "capabilities": dropped}),
@@ -211,7 +211,7 @@ mod tests {
                 json!({"capabilities": {"add": ["CAP_SYS_ADMIN"], "drop": ["ALL"]}}),
             ),
         ] {
-            assert_eq!(containers(written.clone()), expected, "{written}");
+            assert_eq!(containers(configured.clone()), expected, "{configured}");
         }
     }
 }

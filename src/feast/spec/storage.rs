@@ -6,18 +6,18 @@ use k8s_openapi::api::core::v1::VolumeResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::feast::config::{
-    self, AccessMode, DatabaseStore, OfflineFile, OfflineFileType, OfflineStoreType, OnlineFile,
-    OnlineStoreType, Persistence, PersistentVolumeClaim, PersistentVolumeClaimTemplate, Reference,
+    self, AccessMode, DatabaseStore, LocalObjectReference, OfflineFile, OfflineFileType,
+    OfflineStoreType, OnlineFile, OnlineStoreType, Persistence, PvcConfig, PvcCreate,
     RegistryStoreType, StoreType,
 };
-use crate::feast::names::{self, Service};
+use crate::feast::names::{self, FeastService};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum OnlineStorage {
     /// A SQLite file at an absolute path.
     File {
         path: String,
-        claim: Option<Claim>,
+        pvc: Option<Pvc>,
         options: SqliteOptions,
     },
     Database(Database),
@@ -37,7 +37,7 @@ pub enum OfflineStorage {
     /// Files, read by an engine with this name in Feast.
     File {
         engine: &'static str,
-        claim: Option<Claim>,
+        pvc: Option<Pvc>,
         staging_location: Option<String>,
         staging_location_endpoint_override: Option<String>,
     },
@@ -54,7 +54,7 @@ pub enum RegistryStorage {
 pub struct RegistryFile {
     /// An absolute path, or the URI of an object.
     pub path: String,
-    pub claim: Option<Claim>,
+    pub pvc: Option<Pvc>,
     pub s3_additional_kwargs: Option<BTreeMap<String, String>>,
     pub cache_ttl_seconds: Option<i32>,
     pub cache_mode: Option<&'static str>,
@@ -71,14 +71,14 @@ pub struct Database {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Claim {
-    pub source: ClaimSource,
+pub struct Pvc {
+    pub source: PvcSource,
     pub mount_path: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum ClaimSource {
-    /// The name of an existing claim.
+pub enum PvcSource {
+    /// The name of an existing PVC.
     Existing(String),
     Created {
         access_modes: Vec<AccessMode>,
@@ -100,10 +100,10 @@ impl OnlineStorage {
                     text_search_enabled,
                     enable_openai_compatible_store,
                 } = file.cloned().unwrap_or_default();
-                let claim = Claim::new(pvc, Service::Online);
+                let pvc = Pvc::new(pvc, FeastService::Online);
                 Self::File {
-                    path: absolute(path, claim.as_ref(), Service::Online),
-                    claim,
+                    path: absolute(path, pvc.as_ref(), FeastService::Online),
+                    pvc,
                     options: SqliteOptions {
                         vector_enabled,
                         similarity,
@@ -115,9 +115,9 @@ impl OnlineStorage {
         }
     }
 
-    pub fn claim(&self) -> Option<&Claim> {
+    pub fn pvc(&self) -> Option<&Pvc> {
         match self {
-            Self::File { claim, .. } => claim.as_ref(),
+            Self::File { pvc, .. } => pvc.as_ref(),
             Self::Database(_) => None,
         }
     }
@@ -136,7 +136,7 @@ impl OfflineStorage {
                 } = file.cloned().unwrap_or_default();
                 Self::File {
                     engine: r#type.unwrap_or(OfflineFileType::Dask).as_str(),
-                    claim: Claim::new(pvc, Service::Offline),
+                    pvc: Pvc::new(pvc, FeastService::Offline),
                     staging_location,
                     staging_location_endpoint_override,
                 }
@@ -144,9 +144,9 @@ impl OfflineStorage {
         }
     }
 
-    pub fn claim(&self) -> Option<&Claim> {
+    pub fn pvc(&self) -> Option<&Pvc> {
         match self {
-            Self::File { claim, .. } => claim.as_ref(),
+            Self::File { pvc, .. } => pvc.as_ref(),
             Self::Database(_) => None,
         }
     }
@@ -166,10 +166,10 @@ impl RegistryStorage {
                     cache_ttl_seconds,
                     cache_mode,
                 } = file.cloned().unwrap_or_default();
-                let claim = Claim::new(pvc, Service::Registry);
+                let pvc = Pvc::new(pvc, FeastService::Registry);
                 Self::File(RegistryFile {
-                    path: absolute(path, claim.as_ref(), Service::Registry),
-                    claim,
+                    path: absolute(path, pvc.as_ref(), FeastService::Registry),
+                    pvc,
                     s3_additional_kwargs,
                     cache_ttl_seconds,
                     cache_mode: cache_mode.map(config::CacheMode::as_str),
@@ -178,9 +178,9 @@ impl RegistryStorage {
         }
     }
 
-    pub fn claim(&self) -> Option<&Claim> {
+    pub fn pvc(&self) -> Option<&Pvc> {
         match self {
-            Self::File(file) => file.claim.as_ref(),
+            Self::File(file) => file.pvc.as_ref(),
             Self::Database(_) => None,
         }
     }
@@ -209,7 +209,7 @@ impl Database {
         let DatabaseStore {
             r#type,
             shared: _,
-            secret_ref: Reference { name },
+            secret_ref: LocalObjectReference { name },
             secret_key_name,
         } = store;
         let store_type = r#type.as_str().to_owned();
@@ -224,25 +224,25 @@ impl Database {
     }
 }
 
-impl Claim {
-    /// Returns the name of the claim, for a service of a feature store.
-    pub fn name(&self, store: &str, service: Service) -> String {
+impl Pvc {
+    /// Returns the name of the PVC, for a service of a feature store.
+    pub fn name(&self, store: &str, service: FeastService) -> String {
         match &self.source {
-            ClaimSource::Existing(name) => name.clone(),
-            ClaimSource::Created { .. } => names::claim(store, service),
+            PvcSource::Existing(name) => name.clone(),
+            PvcSource::Created { .. } => names::pvc(store, service),
         }
     }
 
-    fn new(pvc: Option<PersistentVolumeClaim>, service: Service) -> Option<Self> {
-        let PersistentVolumeClaim {
+    fn new(pvc: Option<PvcConfig>, service: FeastService) -> Option<Self> {
+        let PvcConfig {
             r#ref,
             create,
             mount_path,
         } = pvc?;
         let source = match (r#ref, create) {
-            (Some(Reference { name }), _) => ClaimSource::Existing(name),
+            (Some(LocalObjectReference { name }), _) => PvcSource::Existing(name),
             (None, template) => {
-                let PersistentVolumeClaimTemplate {
+                let PvcCreate {
                     access_modes,
                     storage_class_name,
                     resources,
@@ -253,7 +253,7 @@ impl Claim {
                     .get_or_insert_default()
                     .entry("storage".to_owned())
                     .or_insert_with(|| Quantity(service.default_storage().to_owned()));
-                ClaimSource::Created {
+                PvcSource::Created {
                     access_modes: access_modes
                         .filter(|modes| !modes.is_empty())
                         .unwrap_or_else(|| vec![AccessMode::ReadWriteOnce]),
@@ -266,12 +266,12 @@ impl Claim {
     }
 }
 
-/// Returns the absolute path of a file: the configured path or the default, below the claim if there is one.
-fn absolute(path: Option<String>, claim: Option<&Claim>, service: Service) -> String {
-    match (path, claim) {
+/// Returns the absolute path of a file: the configured path or the default, below the PVC if there is one.
+fn absolute(path: Option<String>, pvc: Option<&Pvc>, service: FeastService) -> String {
+    match (path, pvc) {
         (Some(path), None) => path,
-        (path, claim) => join(
-            claim.map_or(names::DATA_DIRECTORY, |claim| &claim.mount_path),
+        (path, pvc) => join(
+            pvc.map_or(names::DATA_DIRECTORY, |pvc| &pvc.mount_path),
             path.as_deref().unwrap_or(service.default_file()),
         ),
     }

@@ -43,8 +43,8 @@ impl Tls {
         }
     }
 
-    /// Returns the key of the certificate with which clients verify that of the server.
-    pub fn client_key(&self) -> &str {
+    /// Returns the key of the CA certificate in the Secret.
+    pub fn ca_cert_key(&self) -> &str {
         match self.issued_for {
             Some(_) => names::SERVICE_CA_KEY,
             None => &self.certificate,

@@ -25,8 +25,10 @@ pub struct Dropped {
 /// An atomic list is dropped only if the desired manifest does not have it at all.
 pub fn dropped(last: &Json, desired: &Json, live: &Json) -> Vec<Dropped> {
     let fields = FieldSet::of(last, live, &ManagedFields::of(live).all());
-    let beyond = fields.beyond(desired, FieldSet::is_object).into_iter();
-    let dropped = beyond.map(|(field, fields)| Dropped {
+    let missing = fields
+        .not_in_manifest(desired, FieldSet::is_object)
+        .into_iter();
+    let dropped = missing.map(|(field, fields)| Dropped {
         is_element: matches!(field.steps().last(), Some(FieldStep::Keys(_))),
         is_unchanged: is_unchanged(&field, last, live),
         fields: fields.clone(),

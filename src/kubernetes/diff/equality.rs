@@ -1,7 +1,7 @@
 //! Equivalence of values in Kubernetes.
 //!
-//! The API server keeps the text of most values as they are written, but it answers some in another form: it omits
-//! empty values, turns a percentage or number into the other type, and normalizes quantities.
+//! The API server stores most values as they are written, but omits empty values and normalizes quantities. Both types
+//! of an `IntOrString` are compared by their text.
 
 use serde_json::Value as Json;
 

@@ -31,7 +31,7 @@ pub fn foreign(kind: Kind, desired: &Json, live: &Json, own: &[&str]) -> Vec<Fie
         changes: Vec::new(),
     };
     for entry in managed.iter().filter(|entry| is_other(entry, own)) {
-        for (field, _) in entry.fields().beyond(desired, is_collection) {
+        for (field, _) in entry.fields().not_in_manifest(desired, is_collection) {
             // A Deployment whose manifest leaves out the replica count leaves it to others.
             let is_replica_count =
                 kind == Kind::Deployment && field == FieldPath::of(&["spec", "replicas"]);
@@ -180,7 +180,7 @@ fn is_of_kubernetes(name: &str) -> bool {
 /// and the live object has. An added element consists of its keys alone, because its values can be secret.
 pub fn with_foreign_elements(manifest: &Json, live: &Json, fields: &FieldSet) -> Json {
     let mut extended = manifest.clone();
-    for (field, _) in fields.beyond(manifest, FieldSet::is_object) {
+    for (field, _) in fields.not_in_manifest(manifest, FieldSet::is_object) {
         let [holder @ .., FieldStep::Name(list), FieldStep::Keys(keys)] = field.steps() else {
             continue;
         };

@@ -7,7 +7,7 @@ use k8s_openapi::api::autoscaling::v2::{
 use super::metadata::{dns_label, path_segment};
 use super::resources::container_resource;
 use super::selector::label_selector;
-use super::{Violation, in_range, supported};
+use super::{Violation, seconds_in_range, supported};
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
 
@@ -234,7 +234,7 @@ fn scaling_rules(path: &Path, rules: &HPAScalingRules) -> Vec<Violation> {
     let mut violations = Vec::new();
     if let Some(seconds) = stabilization_window_seconds {
         let path = path.attribute("stabilization_window_seconds");
-        violations.extend(in_range(
+        violations.extend(seconds_in_range(
             path,
             (*seconds).into(),
             0,
@@ -274,7 +274,7 @@ fn scaling_rules(path: &Path, rules: &HPAScalingRules) -> Vec<Violation> {
             ));
         }
         let path = path.attribute("period_seconds");
-        violations.extend(in_range(
+        violations.extend(seconds_in_range(
             path,
             policy.period_seconds.into(),
             1,

@@ -6,10 +6,10 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::metadata::{is_dns_label, is_dns_subdomain, qualified_name};
-use super::pod::user_id;
+use super::security_context::user_id;
 use super::selector::label_selector;
 use super::volume::{files, key_to_path};
-use super::{Violation, below, exactly_one, file_path, in_range, required, supported};
+use super::{Violation, below, exactly_one, file_path, required, seconds_in_range, supported};
 use crate::schema::Path;
 
 /// In seconds.
@@ -108,7 +108,7 @@ fn token(token: &ServiceAccountTokenProjection) -> Vec<Violation> {
     violations.extend(user_id(Path::of("user"), *user));
     if let Some(seconds) = expiration_seconds {
         let path = Path::of("expiration_seconds");
-        let found = in_range(path, *seconds, MIN_TOKEN_EXPIRATION, MAX_TOKEN_EXPIRATION);
+        let found = seconds_in_range(path, *seconds, MIN_TOKEN_EXPIRATION, MAX_TOKEN_EXPIRATION);
         violations.extend(found);
     }
     violations
@@ -200,7 +200,7 @@ fn certificate(certificate: &PodCertificateProjection) -> Vec<Violation> {
             false => MAX_CERTIFICATE_EXPIRATION,
         };
         let path = Path::of("max_expiration_seconds");
-        let found = in_range(path, (*seconds).into(), MIN_CERTIFICATE_EXPIRATION, max);
+        let found = seconds_in_range(path, (*seconds).into(), MIN_CERTIFICATE_EXPIRATION, max);
         violations.extend(found.map(|it| it.reading(&[Path::of("signer_name")])));
     }
     let names = [

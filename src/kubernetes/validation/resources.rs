@@ -1,12 +1,12 @@
-//! Requests and limits of a container (`ResourceRequirements`).
+//! Requests and limits of a container (`ResourceRequirements`), and the resource claims of a pod (`PodResourceClaim`).
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ResourceClaim, ResourceRequirements};
+use k8s_openapi::api::core::v1::{PodResourceClaim, ResourceClaim, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as RawQuantity;
 
-use super::Violation;
-use super::metadata::{dns_label, is_qualified_name};
+use super::metadata::{dns_label, is_qualified_name, object_name};
+use super::{Violation, exactly_one, unique};
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
 
@@ -211,6 +211,38 @@ pub fn requests_within_limits(
     violations
 }
 
+/// Validates the list of a pod's resource claims.
+pub fn resource_claims(claims: &[PodResourceClaim]) -> Vec<Violation> {
+    let names = claims.iter().map(|claim| Some(claim.name.as_str()));
+    let mut violations = unique(&Path::root(), "name", "resource claim", names);
+    for (index, claim) in claims.iter().enumerate() {
+        let PodResourceClaim {
+            name,
+            resource_claim_name,
+            resource_claim_template_name,
+        } = claim;
+        let sources = [
+            ("resource_claim_name", resource_claim_name.is_some()),
+            (
+                "resource_claim_template_name",
+                resource_claim_template_name.is_some(),
+            ),
+        ];
+        let hint = "A resource claim either exists or is created from a template.";
+        let path = Path::root().index(index);
+        violations.extend(exactly_one(&path, &sources, hint));
+        violations.extend(dns_label(path.attribute("name"), name));
+        for (attribute, name) in [
+            ("resource_claim_name", resource_claim_name),
+            ("resource_claim_template_name", resource_claim_template_name),
+        ] {
+            let path = path.attribute(attribute);
+            violations.extend(name.as_deref().and_then(|name| object_name(path, name)));
+        }
+    }
+    violations
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
@@ -363,6 +395,33 @@ mod tests {
                 "requests[\"nvidia.com/gpu\"]",
                 "The nvidia.com/gpu request (2) exceeds the limit (1)",
             )],
+        );
+    }
+
+    #[test]
+    fn resource_claims_have_a_unique_name_and_one_source() {
+        let one =
+            "Exactly one of `resource_claim_name`, `resource_claim_template_name` must be set";
+        let claims = json!([
+            {"name": "gpu", "resourceClaimTemplateName": "t"},
+            {"name": "gpu", "resourceClaimName": "c"},
+            {"name": "a"},
+            {"name": "b", "resourceClaimName": "c", "resourceClaimTemplateName": "t"},
+            {"name": "a.b", "resourceClaimName": "X_y"},
+        ]);
+        testing::check(
+            &claims,
+            |claims: &Vec<_>| super::resource_claims(claims),
+            &[
+                ("[1].name", "Duplicate resource claim \"gpu\""),
+                ("[2]", one),
+                ("[3]", one),
+                ("[4].name", "\"a.b\" is not a valid name"),
+                (
+                    "[4].resource_claim_name",
+                    "\"X_y\" is not a valid object name",
+                ),
+            ],
         );
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ClientIPConfig, ServicePort, ServiceSpec, Sessi
 
 use super::metadata::qualified_name;
 use super::network_policy::{Cidr, not_a_cidr};
-use super::{Violation, in_range};
+use super::{Violation, seconds_in_range};
 use crate::schema::Path;
 
 /// The largest duration of the affinity of a client, in seconds.
@@ -51,7 +51,7 @@ fn affinity(spec: &ServiceSpec) -> Vec<Violation> {
     };
     let seconds = timeout_seconds.map(i64::from);
     (seconds.into_iter())
-        .filter_map(|seconds| in_range(timeout.clone(), seconds, 1, LONGEST_AFFINITY))
+        .filter_map(|seconds| seconds_in_range(timeout.clone(), seconds, 1, LONGEST_AFFINITY))
         .collect()
 }
 

@@ -21,7 +21,7 @@ pub fn check<T: DeserializeOwned>(
         Some(validate(&serde_json::from_value(document.clone()).ok()?))
     };
     assert_violations(&evaluate(document).unwrap(), expected);
-    assert_unknown_monotone(document, evaluate);
+    assert_unknown_monotone(document, &[], &[], evaluate);
 }
 
 /// Asserts the paths and summaries of violations.
@@ -37,18 +37,28 @@ pub fn assert_violations(violations: &[Violation], expected: &[(&str, &str)]) {
     assert_eq!(shown, expected);
 }
 
-/// Asserts that making any one value of the document unknown adds no violation that counts. `evaluate` returns `None`
-/// for a document that is not of its type.
+/// Asserts that making any one value of the document unknown adds no violation that counts. `maps` are fields that are
+/// maps, beside those of Kubernetes, and `stand_ins` are more values for one that is unknown and required. `evaluate`
+/// returns `None` for a document that is not of its type.
 #[track_caller]
 pub fn assert_unknown_monotone(
     document: &Json,
+    maps: &[&str],
+    stand_ins: &[Json],
     evaluate: impl Fn(&Json) -> Option<Vec<Violation>>,
 ) {
     let known = evaluate(document).unwrap();
     let mut values = Vec::new();
-    collect_values(document, &Path::root(), &mut Vec::new(), &mut values);
+    let is_map = |key: &str| MAPS.contains(&key) || maps.contains(&key);
+    collect_values(
+        document,
+        &Path::root(),
+        &mut Vec::new(),
+        &is_map,
+        &mut values,
+    );
     for (path, pointer) in values {
-        let violations = without(document, &pointer)
+        let violations = without(document, &pointer, stand_ins)
             .into_iter()
             .find_map(|it| evaluate(&it));
         for violation in violations.into_iter().flatten() {
@@ -67,21 +77,14 @@ enum Step {
     Index(usize),
 }
 
-/// Fields that are maps: their keys are the user's.
-const MAPS: [&str; 13] = [
+/// Fields of Kubernetes that are maps: their keys are the user's.
+const MAPS: [&str; 6] = [
     "labels",
     "annotations",
     "requests",
     "limits",
-    "s3_additional_kwargs",
     "matchLabels",
-    "extraConfig",
-    "namespaceMapping",
     "nodeSelector",
-    "podAnnotations",
-    "categories",
-    "metadata",
-    "routes",
 ];
 
 /// Collects every value below the document, leaf or not, with its path.
@@ -89,6 +92,7 @@ fn collect_values(
     value: &Json,
     path: &Path,
     pointer: &mut Vec<Step>,
+    is_map: &dyn Fn(&str) -> bool,
     values: &mut Vec<(Path, Vec<Step>)>,
 ) {
     if !pointer.is_empty() {
@@ -96,23 +100,22 @@ fn collect_values(
     }
     match value {
         Json::Object(fields) => {
-            let is_map =
-                matches!(pointer.last(), Some(Step::Key(key)) if MAPS.contains(&key.as_str()));
+            let has_keys = matches!(pointer.last(), Some(Step::Key(key)) if is_map(key));
             for (key, field) in fields {
-                let below = if is_map {
+                let below = if has_keys {
                     path.key(key)
                 } else {
                     path.attribute(&snake_case(key))
                 };
                 pointer.push(Step::Key(key.clone()));
-                collect_values(field, &below, pointer, values);
+                collect_values(field, &below, pointer, is_map, values);
                 pointer.pop();
             }
         }
         Json::Array(elements) => {
             for (index, element) in elements.iter().enumerate() {
                 pointer.push(Step::Index(index));
-                collect_values(element, &path.index(index), pointer, values);
+                collect_values(element, &path.index(index), pointer, is_map, values);
                 pointer.pop();
             }
         }
@@ -135,7 +138,7 @@ fn snake_case(key: &str) -> String {
 
 /// Returns the document as decoding presents it while the value at `pointer` is unknown: without it, or, for where a
 /// value is required, with one of some stand-ins.
-fn without(document: &Json, pointer: &[Step]) -> Vec<Json> {
+fn without(document: &Json, pointer: &[Step], stand_ins: &[Json]) -> Vec<Json> {
     let Some((last, above)) = pointer.split_last() else {
         return Vec::new();
     };
@@ -163,18 +166,15 @@ fn without(document: &Json, pointer: &[Step]) -> Vec<Json> {
         }
         document
     };
-    [
-        None,
-        Some(json!("")),
-        Some(json!(1)),
-        Some(json!("snowflake.online")),
-        Some(json!("snowflake.offline")),
-        Some(json!("sql")),
-        Some(json!({})),
-        Some(json!({"name": ""})),
-        Some(json!(false)),
-        Some(json!([])),
-    ]
-    .map(replaced)
-    .into()
+    let general = [
+        json!(""),
+        json!(1),
+        json!({}),
+        json!({"name": ""}),
+        json!(false),
+        json!([]),
+    ];
+    let values = general.into_iter().chain(stand_ins.iter().cloned());
+    let values = [None].into_iter().chain(values.map(Some));
+    values.map(replaced).collect()
 }

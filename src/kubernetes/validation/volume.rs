@@ -8,10 +8,10 @@ use k8s_openapi::api::core::v1::{
 
 use super::field_ref::{self, Target};
 use super::metadata::{DNS_LABEL_LENGTH, is_dns_subdomain, object_name};
-use super::pod::user_id;
+use super::security_context::user_id;
 use super::{
-    Violation, below, each, exactly_one, file_path, projected_volume, required, supported,
-    volume_claim,
+    Violation, below, each, exactly_one, file_path, persistent_volume_claim, projected_volume,
+    required, supported,
 };
 use crate::kubernetes::quantity::Quantity;
 use crate::schema::Path;
@@ -71,7 +71,7 @@ pub fn source(volume: &Volume) -> Vec<Violation> {
         (volume.ephemeral.as_ref()).and_then(|it| it.volume_claim_template.as_ref())
     {
         let path = Path::of("ephemeral.volume_claim_template.spec");
-        add(path, volume_claim::validate(&template.spec));
+        add(path, persistent_volume_claim::validate(&template.spec));
     }
     if let Some(it) = &volume.nfs {
         add(Path::of("nfs"), nfs(it));

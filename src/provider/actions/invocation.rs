@@ -15,7 +15,7 @@ use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::store_secret;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
-use crate::provider::resources::feature_store::computed::Desired;
+use crate::provider::resources::feature_store::desired_store::DesiredStore;
 use crate::provider::settings::Settings;
 use crate::schema::Diagnostic;
 
@@ -24,7 +24,7 @@ pub struct Invocation {
     pub cluster: Arc<Cluster>,
     pub name: StoreName,
     /// The feature store by the configuration of its last apply.
-    pub desired: Desired,
+    pub desired: DesiredStore,
     /// Whether a database is a file in its pods, which only the Secret tells.
     pub has_file: bool,
     /// The UID of its Secret.
@@ -74,7 +74,7 @@ impl Invocation {
             let advice = "Apply the feature store with this version of the provider, then invoke the action again.";
             diagnostics::unreadable_configuration(&name, &[format!("{error}.")], advice)
         })?;
-        let desired = Desired::new(&config, &name.namespace, false);
+        let desired = DesiredStore::new(&config, &name.namespace, false);
         let redaction = redaction(&cluster, &desired, &secret, stop).await;
         Ok(Self {
             cluster,
@@ -101,7 +101,7 @@ impl Invocation {
 /// values in `feature_store.yaml`.
 async fn redaction(
     cluster: &Cluster,
-    desired: &Desired,
+    desired: &DesiredStore,
     secret: &Json,
     stop: &CancellationToken,
 ) -> Redaction {

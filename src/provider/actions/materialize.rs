@@ -68,15 +68,15 @@ impl Operation for Materialize {
         }
     }
 
-    fn problems(config: &Value) -> Diagnostics {
+    fn validate_config(config: &Value) -> Diagnostics {
         let (from, to) = (config.attribute("from"), config.attribute("to"));
-        let mut problems = Vec::new();
+        let mut errors = Vec::new();
         for (name, value, other) in [("from", from, to), ("to", to, from)] {
             match value.as_str() {
                 Some(text) if parse_time(text).is_none() => {
-                    problems.push(diagnostics::no_such_time(name, text));
+                    errors.push(diagnostics::no_such_time(name, text));
                 }
-                Some(_) if other.is_null() => problems.push(diagnostics::half_a_period(name)),
+                Some(_) if other.is_null() => errors.push(diagnostics::incomplete_period(name)),
                 _ => {}
             }
         }
@@ -84,9 +84,9 @@ impl Operation for Materialize {
         if let (Some(start), Some(end)) = (time(from), time(to))
             && start >= end
         {
-            problems.push(diagnostics::empty_period());
+            errors.push(diagnostics::empty_period());
         }
-        problems
+        errors
     }
 
     async fn run(config: Config, invocation: &Invocation) -> Result<(), Diagnostics> {

@@ -229,7 +229,7 @@ fn a_cancelled_run_deletes_its_job() {
     let [text] = texts(&diagnostics).try_into().unwrap();
     for part in [
         "Cannot materialize features: ",
-        "Because: The operation was canceled.",
+        "Caused by: The operation was canceled.",
         "The Job was deleted with its pods, so that nothing of this run continues.",
     ] {
         assert!(text.contains(part), "{part}: {text}");
@@ -253,7 +253,7 @@ fn a_failed_run_keeps_its_job() {
     assert_eq!(messages.len(), 1);
     let [text] = texts(&diagnostics).try_into().unwrap();
     for part in [
-        "Because: `feast apply` failed: BackoffLimitExceeded: m.",
+        "Caused by: `feast apply` failed: BackoffLimitExceeded: m.",
         "Fix the problem in the log of the pod, then invoke the action again.",
         "The Job is kept for one day: `kubectl logs job/feast-x-run-apply-",
     ] {

@@ -21,16 +21,16 @@ use crate::provider::diagnostics;
 use crate::provider::lowered;
 use crate::provider::provider_data::ProviderData;
 use crate::provider::resources::feature_store::TYPE_NAME;
-use crate::provider::resources::feature_store::computed::{self, Desired};
+use crate::provider::resources::feature_store::computed;
+use crate::provider::resources::feature_store::desired_store::DesiredStore;
 use crate::provider::resources::feature_store::drift::{self, DriftEntry};
-use crate::provider::resources::feature_store::parse::mismatch;
 use crate::provider::resources::feature_store::read::read_objects;
 use crate::provider::resources::feature_store::secret_drift::{self, SecretDrift};
 use crate::provider::settings::Settings;
 use crate::schema::provider::{
     DataSource, Deferred, ReadDataSourceRequest, ReadDataSourceResponse,
 };
-use crate::schema::{Block, Diagnostic, Diagnostics, Schema, Value, decode, encode};
+use crate::schema::{Block, Diagnostics, Schema, Value, decode, encode};
 
 /// The data source.
 pub struct FeatureStoreDataSource {
@@ -113,7 +113,7 @@ async fn read_state(
         return Err(decoded.diagnostics);
     }
     let DataSourceConfig { name, namespace } =
-        serde_json::from_value(decoded.json).map_err(mismatch)?;
+        serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
     let Some(namespace) = namespace.or_else(|| settings.namespace().map(str::to_owned)) else {
         return Err(vec![diagnostics::unknown_namespace_to_read(&name)]);
     };
@@ -148,7 +148,10 @@ impl Reader<'_> {
         let main = names::main(&self.store.name);
         let deployment = self.get(Kind::Deployment, &main).await.map_err(failed)?;
         let Some(deployment) = deployment else {
-            return Err(vec![self.missing()]);
+            let (server, origin) = (self.cluster.server(), self.cluster.origin());
+            return Err(vec![diagnostics::no_such_deployment(
+                self.store, server, origin,
+            )]);
         };
         let autoscaler = self.get(Kind::HorizontalPodAutoscaler, &main);
         let autoscaler = allowed(autoscaler.await).map_err(failed)?.flatten();
@@ -165,7 +168,7 @@ impl Reader<'_> {
             let name = names::lineage(&self.store.name);
             lineage = self.get(Kind::Deployment, &name).await.map_err(failed)?;
         }
-        let pods = self.cluster.pods(self.store, &labels, self.stop);
+        let pods = self.cluster.pods(&self.store.namespace, &labels, self.stop);
         let pods = allowed(pods.await).map_err(failed)?;
         let drift = match (&desired, &secret) {
             (Some(desired), Some(secret)) => {
@@ -194,7 +197,7 @@ impl Reader<'_> {
             endpoints: self.endpoints(spec).await.map_err(failed)?,
             configuration_hash: secret_drift::configuration_hash(&deployment).map(str::to_owned),
             configuration: configuration.map(|configuration| configuration.to_string()),
-            ready_pods: pods.map(|pods| rollout::ready(&pods)),
+            ready_pods: pods.map(|pods| rollout::ready_pods_by_container(&pods)),
             conditions: conditions(&deployment),
             drift,
             deployment_name: main,
@@ -206,20 +209,6 @@ impl Reader<'_> {
         self.cluster
             .get(&self.store.namespace, &key, self.stop)
             .await
-    }
-
-    fn missing(&self) -> Diagnostic {
-        let StoreName { namespace, name } = self.store;
-        Diagnostic::error(
-            "There is no such feature store",
-            format!(
-                "Namespace {namespace:?} of the cluster at {} has no Deployment {:?}. Check the name, the \
-                 namespace and the cluster, whose connection is configured by {}.",
-                self.cluster.server(),
-                names::main(name),
-                self.cluster.origin()
-            ),
-        )
     }
 
     /// Returns the owner of the replica count by the fields of the live objects.
@@ -235,9 +224,9 @@ impl Reader<'_> {
     }
 
     /// Renders the configuration of the last apply. Returns `None` where this version cannot read it.
-    fn desired(&self, configuration: &Json) -> Option<Desired> {
+    fn desired(&self, configuration: &Json) -> Option<DesiredStore> {
         let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
-        Some(Desired::new(&config, &self.store.namespace, false))
+        Some(DesiredStore::new(&config, &self.store.namespace, false))
     }
 
     /// Returns the addresses of the existing Services, and that of a remote registry.
@@ -246,10 +235,19 @@ impl Reader<'_> {
         for endpoint in Endpoint::ALL {
             let name = names::service(&self.store.name, endpoint);
             let service = allowed(self.get(Kind::Service, &name).await)?.flatten();
-            let port = service.and_then(|service| service["spec"]["ports"][0]["port"].as_i64());
-            if let Some(port) = port {
-                let host = names::host(&self.store.name, &self.store.namespace, endpoint);
-                addresses.insert(endpoint, format!("{host}:{port}"));
+            let service = service.unwrap_or_default();
+            let Some(ports) = service["spec"]["ports"].as_array() else {
+                continue;
+            };
+            let host = names::host(&self.store.name, &self.store.namespace, endpoint);
+            let address = |port: &Json| Some(format!("{host}:{}", port["port"].as_i64()?));
+            if let Some(address) = ports.first().and_then(address) {
+                addresses.entry(endpoint).or_insert(address);
+            }
+            // The certificate is issued for this Service only, as in `Store::address`.
+            let shared = (ports.iter()).find(|port| port["name"] == names::SHARED_REST_PORT_NAME);
+            if let Some(address) = shared.and_then(address) {
+                addresses.insert(Endpoint::RegistryRest, address);
             }
         }
         let remote = spec
@@ -270,7 +268,7 @@ impl Reader<'_> {
     /// all of them.
     async fn drift(
         &self,
-        desired: &Desired,
+        desired: &DesiredStore,
         secret_drift: &SecretDrift<'_>,
     ) -> Result<Option<Vec<Drift>>, Error> {
         let manifests = &desired.objects.manifests;

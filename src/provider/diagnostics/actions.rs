@@ -30,7 +30,7 @@ pub fn no_such_time(name: &str, text: &str) -> Diagnostic {
 }
 
 /// One end of a period without the other. `name` is the attribute that is set.
-pub fn half_a_period(name: &str) -> Diagnostic {
+pub fn incomplete_period(name: &str) -> Diagnostic {
     Diagnostic::error(
         "`from` and `to` require each other",
         format!(
@@ -95,7 +95,8 @@ pub fn job_failure(
     let left = match &failure.left {
         Left::Nothing { was_created: false } => "Nothing was changed.".to_owned(),
         Left::Nothing { was_created: true } if in_server => {
-            "The Job was deleted. A command that it has begun in a pod of the servers continues to its end.".to_owned()
+            "The Job was deleted. A command that it has started in a server pod runs to its end."
+                .to_owned()
         }
         Left::Nothing { was_created: true } => {
             "The Job was deleted with its pods, so that nothing of this run continues.".to_owned()

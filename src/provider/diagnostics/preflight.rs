@@ -129,7 +129,7 @@ pub fn quota_exceeded(store: &StoreName, shortage: &Shortage) -> Diagnostic {
         used,
         hard,
     } = shortage;
-    let way_out = match resource.as_str() {
+    let remedy = match resource.as_str() {
         "requests.storage" => "Reduce the size of the PersistentVolumeClaims",
         _ => "Reduce the replicas or the resources",
     };
@@ -137,7 +137,7 @@ pub fn quota_exceeded(store: &StoreName, shortage: &Shortage) -> Diagnostic {
         "The ResourceQuota is too small",
         format!(
             "The feature store {:?} needs {needed} more of {resource}, and the ResourceQuota {quota:?} of namespace {:?} \
-             allows {hard}, and {used} are used. {way_out}, or ask for more quota.",
+             allows {hard}, and {used} are used. {remedy}, or ask for more quota.",
             store.name, store.namespace
         ),
     )

@@ -86,18 +86,18 @@ pub fn already_exists(store: &StoreName, occupied: Occupied) -> Diagnostic {
         Occupied::Complete => format!(
             "Namespace {namespace:?} already contains the feature store {name:?}, created by this provider. It was not \
              changed.\n\n{}",
-            ways_out(store)
+            remedies(store)
         ),
         Occupied::AnotherOwner => format!(
             "Namespace {namespace:?} already contains the feature store {name:?}, which another create made or adopted at \
              the same time. It was not changed.\n\n{}",
-            ways_out(store)
+            remedies(store)
         ),
     };
     Diagnostic::error("The feature store already exists", detail).at(Path::of("name"))
 }
 
-fn ways_out(store: &StoreName) -> String {
+fn remedies(store: &StoreName) -> String {
     let import = import(store);
     format!(
         "If another resource block manages it, or this one did under its former address: write a `moved` block, or destroy \
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_create_has_several_ways_out() {
+    fn an_unfinished_create_has_several_remedies() {
         let diagnostic = already_exists(&store(), Occupied::DifferentConfig { minutes: Some(7) });
         assert_eq!(
             diagnostic.detail,

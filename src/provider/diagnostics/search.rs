@@ -66,7 +66,7 @@ pub fn not_listed(manager: Manager, search: &Search, error: &cluster::Error) -> 
 }
 
 /// A feature store that was found and cannot be imported. `name` is its display name.
-pub fn left_out(name: &str, reason: Diagnostic) -> Diagnostic {
+pub fn not_importable(name: &str, reason: Diagnostic) -> Diagnostic {
     let Diagnostic {
         summary, detail, ..
     } = reason;

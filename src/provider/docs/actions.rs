@@ -68,7 +68,7 @@ command in the pod with `kubectl exec`. A feature store without a `cron_job` can
 - Each run has a Job of its own, `feast-<name>-run-<command>-<id>`. A Job that has ended is kept for one day, and is
   deleted with the feature store. If its pod fails, Kubernetes starts the command once more.
 - A run that times out or is canceled deletes its Job, so that nothing of it continues, except for a command that
-  `kubectl exec` has begun in a pod: that one continues to its end.
+  `kubectl exec` has started in a server pod, which runs to its end.
 - The end of the log is part of an error. It is also shown while the command runs, if the account may read logs (the
   verb `get` on `pods/log`). Values of Secrets are removed from it.
 ";

@@ -12,8 +12,7 @@ use crate::cluster::search::Search;
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::kubernetes::label_selector;
 use crate::provider::provider_data::ProviderData;
-use crate::provider::resources::feature_store::parse::mismatch;
-use crate::provider::resources::feature_store::{TYPE_NAME, computed, import, read};
+use crate::provider::resources::feature_store::{TYPE_NAME, identity, import, read};
 use crate::provider::settings::Settings;
 use crate::provider::{diagnostics, lowered};
 use crate::schema::provider::{
@@ -101,7 +100,7 @@ impl ListResource for FeatureStoreListResource {
     }
 
     fn validate_config(&self, request: ValidateListResourceConfigRequest) -> Diagnostics {
-        let mut diagnostics = config_problems(&self.schema.block, &request.config);
+        let mut diagnostics = validate_list_config(&self.schema.block, &request.config);
         if matches!(&request.limit, Value::Number(Number::Integer(limit)) if *limit < 1) {
             diagnostics.push(diagnostics::limit_too_small());
         }
@@ -144,12 +143,12 @@ impl FeatureStoreListResource {
         settings: &Settings,
         config: &Value,
     ) -> Result<(ListConfig, Search, Arc<Cluster>), Diagnostics> {
-        let problems = config_problems(&self.schema.block, config);
-        if !problems.is_empty() {
-            return Err(problems);
+        let errors = validate_list_config(&self.schema.block, config);
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let json = decode(&self.schema.block, config).json;
-        let config: ListConfig = serde_json::from_value(json).map_err(mismatch)?;
+        let config: ListConfig = serde_json::from_value(json).map_err(diagnostics::mismatch)?;
         let search = config.search(settings).map_err(|error| vec![error])?;
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
         Ok((config, search, cluster))
@@ -174,19 +173,19 @@ impl ListConfig {
     }
 }
 
-/// Returns the problems of a `config` block, of which any part can be unknown.
-fn config_problems(block: &Block, config: &Value) -> Diagnostics {
-    let mut problems = decode(block, config).diagnostics;
+/// Validates a `config` block, of which any part can be unknown.
+fn validate_list_config(block: &Block, config: &Value) -> Diagnostics {
+    let mut errors = decode(block, config).diagnostics;
     let all_namespaces = *config.attribute("all_namespaces") == Value::Bool(true);
     if all_namespaces && config.attribute("namespace").as_str().is_some() {
-        problems.push(diagnostics::namespace_and_all_namespaces());
+        errors.push(diagnostics::namespace_and_all_namespaces());
     }
     let selector = config.attribute("label_selector").as_str();
     let problem = selector
         .filter(|selector| !selector.is_empty())
         .and_then(label_selector::problem);
-    problems.extend(problem.map(|problem| diagnostics::invalid_label_selector(&problem)));
-    problems
+    errors.extend(problem.map(|problem| diagnostics::invalid_label_selector(&problem)));
+    errors
 }
 
 /// One call of the list.
@@ -253,7 +252,7 @@ impl Listing<'_> {
             }
         };
         let mut event = ListResourceEvent {
-            identity: computed::identity(&name_of(self.resource, &store)),
+            identity: identity::of(&name_of(self.resource, &store)),
             display_name: manager.display_name(&store),
             ..ListResourceEvent::default()
         };
@@ -261,7 +260,7 @@ impl Listing<'_> {
             match self.state(&store).await {
                 Ok(state) => event.resource_object = Some(state),
                 Err(reason) => {
-                    let diagnostic = diagnostics::left_out(&event.display_name, reason);
+                    let diagnostic = diagnostics::not_importable(&event.display_name, reason);
                     return ListResourceEvent::diagnostics_only(vec![diagnostic]);
                 }
             }

@@ -2,18 +2,20 @@
 //! [`import`], [`generate`], [`moved`], [`upgrade`]) over the prior state ([`prior_state`]) and Terraform's private
 //! data ([`private_state`]).
 
-mod adopt;
 pub mod apply;
 mod attribute_paths;
 mod cluster_check;
 pub mod computed;
 mod conflicts;
 mod data_loss;
+pub mod desired_store;
 pub mod destroy;
 pub mod drift;
 mod generate;
+pub mod identity;
 mod ignored;
 pub mod import;
+mod import_operator;
 mod interruption;
 mod manifests;
 mod moved;
@@ -41,13 +43,12 @@ use crate::provider::lowered;
 use crate::provider::provider_data::ProviderData;
 use crate::schema::provider::{
     ApplyResourceChangeRequest, ApplyResourceChangeResponse, GenerateResourceConfig,
-    IdentityAttribute, IdentitySchema, ImportResourceStateRequest, ImportResourceStateResponse,
-    MoveResourceState, MoveResourceStateRequest, MoveResourceStateResponse,
-    PlanResourceChangeRequest, PlanResourceChangeResponse, ReadResourceRequest,
-    ReadResourceResponse, Resource, UpgradeResourceStateRequest, UpgradeResourceStateResponse,
-    ValidateResourceConfigRequest,
+    IdentitySchema, ImportResourceStateRequest, ImportResourceStateResponse, MoveResourceState,
+    MoveResourceStateRequest, MoveResourceStateResponse, PlanResourceChangeRequest,
+    PlanResourceChangeResponse, ReadResourceRequest, ReadResourceResponse, Resource,
+    UpgradeResourceStateRequest, UpgradeResourceStateResponse, ValidateResourceConfigRequest,
 };
-use crate::schema::{Block, Diagnostics, Schema, Type, Value};
+use crate::schema::{Block, Diagnostics, Schema, Value};
 
 /// The type name of the resource, and of the data source.
 pub const TYPE_NAME: &str = "feast_feature_store";
@@ -59,7 +60,7 @@ pub struct FeatureStoreResource {
     data: Arc<ProviderData>,
     /// The configurations as the users wrote them, by name and namespace. Terraform validates each before it plans with
     /// the configuration that `ignore_changes` makes of it.
-    written: RwLock<BTreeMap<(String, Option<String>), Value>>,
+    validated_configs: RwLock<BTreeMap<(String, Option<String>), Value>>,
 }
 
 impl FeatureStoreResource {
@@ -69,9 +70,9 @@ impl FeatureStoreResource {
                 version: 0,
                 block: block(),
             },
-            identity_schema: identity_schema(),
+            identity_schema: identity::schema(),
             data: Arc::clone(data),
-            written: RwLock::default(),
+            validated_configs: RwLock::default(),
         }
     }
 
@@ -83,13 +84,13 @@ impl FeatureStoreResource {
     /// Returns the configuration as the user wrote it. Without a validation before the plan it is `config`.
     ///
     /// With `ignore_changes = all`, `config` has the namespace of the provider block, which the user did not write.
-    fn written(&self, config: &Value) -> Value {
-        let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
-        let written = written_key(config).and_then(|(name, namespace)| {
-            let find = |namespace| written.get(&(name.clone(), namespace));
+    fn validated_config(&self, config: &Value) -> Value {
+        let configs = (self.validated_configs.read()).unwrap_or_else(PoisonError::into_inner);
+        let validated = config_key(config).and_then(|(name, namespace)| {
+            let find = |namespace| configs.get(&(name.clone(), namespace));
             find(namespace).or_else(|| find(None))
         });
-        written.unwrap_or(config).clone()
+        validated.unwrap_or(config).clone()
     }
 }
 
@@ -101,28 +102,8 @@ pub fn block() -> Block {
     block
 }
 
-fn identity_schema() -> IdentitySchema {
-    let attribute = |name: &str, required: bool, description: &str| IdentityAttribute {
-        name: name.to_owned(),
-        r#type: Type::String,
-        description: description.to_owned(),
-        required_for_import: required,
-    };
-    IdentitySchema {
-        version: 0,
-        attributes: vec![
-            attribute(
-                "namespace",
-                false,
-                "Kubernetes namespace; the provider's default when left out.",
-            ),
-            attribute("name", true, "Name of the feature store."),
-        ],
-    }
-}
-
-/// Returns the key of a configuration in [`FeatureStoreResource::written`]; `None` while its name is unknown.
-fn written_key(config: &Value) -> Option<(String, Option<String>)> {
+/// Returns the key of a configuration in [`FeatureStoreResource::validated_configs`]; `None` while its name is unknown.
+fn config_key(config: &Value) -> Option<(String, Option<String>)> {
     let name = config.attribute("name").as_str()?.to_owned();
     let namespace = config.attribute("namespace").as_str().map(str::to_owned);
     Some((name, namespace))
@@ -143,9 +124,10 @@ impl Resource for FeatureStoreResource {
     }
 
     fn validate_config(&self, request: ValidateResourceConfigRequest) -> Diagnostics {
-        if let Some(key) = written_key(&request.config) {
-            let mut written = (self.written.write()).unwrap_or_else(PoisonError::into_inner);
-            written.insert(key, request.config.clone());
+        if let Some(key) = config_key(&request.config) {
+            let mut configs =
+                (self.validated_configs.write()).unwrap_or_else(PoisonError::into_inner);
+            configs.insert(key, request.config.clone());
         }
         match parse::parse(self.block(), &request.config) {
             Ok(parsed) => parse::warnings(&parsed),
@@ -166,8 +148,8 @@ impl Resource for FeatureStoreResource {
 
     async fn plan(&self, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        let written = self.written(&request.config);
-        let mut response = plan::plan(self.block(), &settings, &stop, &written, request).await;
+        let validated = self.validated_config(&request.config);
+        let mut response = plan::plan(self.block(), &settings, &stop, &validated, request).await;
         response.diagnostics.extend(settings.warnings());
         response
     }

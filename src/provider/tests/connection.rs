@@ -275,7 +275,7 @@ fn a_connection_that_fails_names_the_proxy_without_its_password() {
     assert!(diagnostic.detail.ends_with(&expected), "{diagnostic:?}");
     assert!(
         diagnostic.detail.starts_with(
-            "Cannot get Deployment/feast-a in namespace \"b\" of the cluster at https://k8s.example.com:6443/.\nBecause: \
+            "Cannot get Deployment/feast-a in namespace \"b\" of the cluster at https://k8s.example.com:6443/.\nCaused by: \
              The API server could not be reached."
         ),
         "{diagnostic:?}"

@@ -84,7 +84,7 @@ fn rejects_a_namespace_that_does_not_exist() {
         panic!("{diagnostics:?}");
     };
     let start = format!(
-        "namespace: Cannot replace the feature store: Cannot get Namespace/nowhere of the cluster at {}/.\nBecause: There \
+        "namespace: Cannot replace the feature store: Cannot get Namespace/nowhere of the cluster at {}/.\nCaused by: There \
          is no namespace \"nowhere\".\n",
         provider.server.host
     );
@@ -336,7 +336,7 @@ fn rejects_names_that_are_in_use() {
         provider.server.host
     );
     let reason = format!(
-        "name: Cannot replace the feature store: Cannot apply Deployment/feast-free {place}.\nBecause: It exists already \
+        "name: Cannot replace the feature store: Cannot apply Deployment/feast-free {place}.\nCaused by: It exists already \
          and does not belong to this feature store.\n\nChoose another name for the feature store, or delete that \
          object. It was not changed."
     );

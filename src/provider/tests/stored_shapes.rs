@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::test_provider::{TestProvider, errors};
 use super::*;
-use crate::provider::resources::feature_store::private_state::PrivateState;
+use crate::provider::resources::feature_store::private_state::{PrivateState, decompressed};
 use crate::schema::provider::UpgradeResourceStateRequest;
 use crate::schema::{Number, coerce};
 
@@ -184,7 +184,7 @@ fn stored(value: &Value) -> Json {
 fn record_missing_shapes() {
     for shape in SHAPES.iter().filter(|shape| !file(shape.name).exists()) {
         let (config, state, private) = (shape.make)(&TestProvider::new());
-        let private: Json = serde_json::from_slice(&private).unwrap();
+        let private: Json = serde_json::from_slice(&decompressed(&private)).unwrap();
         let json =
             json!({"configuration": stored(&config), "state": stored(&state), "private": private});
         std::fs::create_dir_all(file("").parent().unwrap()).unwrap();
@@ -217,7 +217,8 @@ fn every_stored_shape_is_read_and_planned() {
         // Nothing of the private data is lost.
         let private = json["private"].to_string().into_bytes();
         let decoded = PrivateState::decode(provider.block(), &upgraded.state, &private);
-        let encoded: Json = serde_json::from_slice(&decoded.encode()).unwrap();
+        let encoded = decoded.encode();
+        let encoded: Json = serde_json::from_slice(&decompressed(&encoded)).unwrap();
         assert_eq!(encoded, json["private"], "{name}");
 
         let planned = provider.plan(&upgraded.state, &private, &value("configuration"));

@@ -48,7 +48,7 @@ fn configured(config: &Value) -> Feast {
 }
 
 #[test]
-fn it_is_put_off_or_said_and_never_guessed() {
+fn unknown_provider_config_defers_or_errors() {
     for (name, config) in blocks(&Feast::new()) {
         for deferral_allowed in [true, false] {
             let feast = configured(&config);
@@ -60,14 +60,15 @@ fn it_is_put_off_or_said_and_never_guessed() {
             let store = json!({"name": "a", "namespace": "b", "feastProject": "p"});
             let store = encode(&block(&feast).attributes, &store);
             let state = plan(&feast, &Value::Null, &store).state;
-            let said = |diagnostics: Vec<Diagnostic>| -> Vec<String> {
-                let said = diagnostics.into_iter();
-                said.map(|it| format!("{}: {}", it.summary, it.detail))
+            let messages = |diagnostics: Vec<Diagnostic>| -> Vec<String> {
+                let diagnostics = diagnostics.into_iter();
+                diagnostics
+                    .map(|it| format!("{}: {}", it.summary, it.detail))
                     .collect()
             };
-            let unknown = |said: &[String]| {
-                said.len() == 1
-                    && said[0].starts_with(&format!("The cluster is not known yet: `{name}"))
+            let unknown = |messages: &[String]| {
+                messages.len() == 1
+                    && messages[0].starts_with(&format!("The cluster is not known yet: `{name}"))
             };
 
             let read = wait(resource(&feast).read(ReadResourceRequest {
@@ -80,7 +81,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 (
                     read.state,
                     read.private,
-                    said(read.diagnostics),
+                    messages(read.diagnostics),
                     read.deferred
                 ),
                 (state.clone(), b"remembered".to_vec(), vec![], deferred)
@@ -92,7 +93,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 ..ImportResourceStateRequest::default()
             }));
             assert_eq!((imported.resources, imported.deferred), (vec![], deferred));
-            let error = said(imported.diagnostics);
+            let error = messages(imported.diagnostics);
             assert!(
                 deferral_allowed && error.is_empty() || unknown(&error),
                 "{error:?}"
@@ -111,7 +112,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 false => Value::Null,
             };
             assert_eq!((found.state, found.deferred), (answer, deferred));
-            let error = said(found.diagnostics);
+            let error = messages(found.diagnostics);
             assert!(
                 deferral_allowed && error.is_empty() || unknown(&error),
                 "{error:?}"
@@ -125,7 +126,7 @@ fn it_is_put_off_or_said_and_never_guessed() {
                 },
             ));
             assert_eq!(applied.state, Value::Null);
-            let error = said(applied.diagnostics);
+            let error = messages(applied.diagnostics);
             assert!(unknown(&error), "{error:?}");
         }
     }
@@ -154,7 +155,7 @@ fn an_unknown_force_conflicts_does_not_hide_the_cluster() {
 }
 
 #[test]
-fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
+fn defers_a_create_only_if_the_namespace_is_unknown() {
     let feast = Feast::new();
     let mut blocks = blocks(&feast);
     let attributes = &feast.schema().block.attributes;
@@ -180,8 +181,8 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
                     ..PlanResourceChangeRequest::default()
                 },
             ));
-            let put_off = deferral_allowed && name == "namespace";
-            let deferred = put_off.then_some(Deferred::ProviderConfigUnknown);
+            let is_deferred = deferral_allowed && name == "namespace";
+            let deferred = is_deferred.then_some(Deferred::ProviderConfigUnknown);
             assert_eq!((planned.diagnostics, planned.deferred), (vec![], deferred));
             assert_eq!(
                 planned.state.attribute("namespace").is_unknown(),
@@ -192,29 +193,30 @@ fn a_create_is_planned_and_only_an_unknown_namespace_puts_it_off() {
 }
 
 #[test]
-fn an_import_by_bare_name_wants_a_namespace_that_is_known() {
+fn import_by_name_requires_a_known_namespace() {
     let attributes = &Feast::new().schema().block.attributes.clone();
     let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     config.set("namespace", Value::Unknown);
-    let said = |id: &str| {
+    let messages = |id: &str| {
         let imported = wait(resource(&configured(&config)).import_state(
             ImportResourceStateRequest {
                 id: id.to_owned(),
                 ..ImportResourceStateRequest::default()
             },
         ));
-        let said = imported.diagnostics.into_iter();
-        said.map(|diagnostic| diagnostic.summary)
+        let diagnostics = imported.diagnostics.into_iter();
+        diagnostics
+            .map(|diagnostic| diagnostic.summary)
             .collect::<Vec<_>>()
     };
-    assert_eq!(said("a"), ["The namespace is not known yet"]);
-    assert_eq!(said("b/a"), ["Cannot connect to the cluster"]);
-    assert_eq!(said("/a"), ["The import ID is not valid"]);
-    assert_eq!(said("b/"), ["The import ID is not valid"]);
+    assert_eq!(messages("a"), ["The namespace is not known yet"]);
+    assert_eq!(messages("b/a"), ["Cannot connect to the cluster"]);
+    assert_eq!(messages("/a"), ["The import ID is not valid"]);
+    assert_eq!(messages("b/"), ["The import ID is not valid"]);
 }
 
 #[test]
-fn a_data_source_and_a_list_want_a_namespace_that_is_known() {
+fn data_source_and_list_require_a_known_namespace() {
     let attributes = &Feast::new().schema().block.attributes.clone();
     let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     config.set("namespace", Value::Unknown);

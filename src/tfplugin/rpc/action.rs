@@ -22,10 +22,10 @@ impl Rpc for validate_action_config::Request {
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let (action, types) = session.action(&self.type_name)?;
         let config = types.read(self.config.as_ref(), "the configuration")?;
-        Ok(self.failed(action.validate_config(config)))
+        Ok(self.diagnostics_response(action.validate_config(config)))
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         validate_action_config::Response {
             diagnostics: diagnostics(problems),
         }
@@ -52,7 +52,7 @@ impl Rpc for plan_action::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         plan_action::Response {
             diagnostics: diagnostics(problems),
             deferred: None,
@@ -79,12 +79,12 @@ impl StreamingRpc for invoke_action::Request {
         };
         let result = action.invoke(request, &Progress(events)).await;
         // A client that has left needs no result.
-        events.send(self.failed(result)).await.ok();
+        events.send(self.diagnostics_event(result)).await.ok();
         Ok(())
     }
 
     /// Every invocation ends with `completed`, whether it succeeds or fails.
-    fn failed(&self, problems: Diagnostics) -> Self::Event {
+    fn diagnostics_event(&self, problems: Diagnostics) -> Self::Event {
         invoke_action::Event {
             r#type: Some(event::Type::Completed(event::Completed {
                 diagnostics: diagnostics(problems),

@@ -17,10 +17,10 @@ impl Rpc for validate_data_resource_config::Request {
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let (data_source, types) = session.data_source(&self.type_name)?;
         let config = types.read(self.config.as_ref(), "the configuration")?;
-        Ok(self.failed(data_source.validate_config(config)))
+        Ok(self.diagnostics_response(data_source.validate_config(config)))
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         validate_data_resource_config::Response {
             diagnostics: diagnostics(problems),
         }
@@ -48,7 +48,7 @@ impl Rpc for read_data_source::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         read_data_source::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()

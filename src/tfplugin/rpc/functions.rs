@@ -27,7 +27,7 @@ impl Rpc for get_functions::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         get_functions::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()
@@ -52,7 +52,7 @@ impl Rpc for call_function::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         failure(error(details(problems)))
     }
 }

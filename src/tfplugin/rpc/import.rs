@@ -35,7 +35,7 @@ impl Rpc for import_resource_state::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         import_resource_state::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()
@@ -88,7 +88,7 @@ impl Rpc for generate_resource_config::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         generate_resource_config::Response {
             config: None,
             diagnostics: diagnostics(problems),

@@ -45,10 +45,10 @@ impl Rpc for validate_list_resource_config::Request {
             )?,
             limit: argument(&self.limit, Type::Number, "limit")?,
         });
-        Ok(self.failed(problems))
+        Ok(self.diagnostics_response(problems))
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         validate_list_resource_config::Response {
             diagnostics: diagnostics(problems),
         }
@@ -81,14 +81,14 @@ impl StreamingRpc for list_resource::Request {
             remaining: (self.limit > 0).then(|| AtomicI64::new(self.limit)),
         };
         tokio::select! {
-            // An ended stream is the client's wish, and no error.
+            // A closed stream is not an error: the client has stopped reading.
             _ = list_resource.list(request, &sink) => Ok(()),
             () = events.closed() => Ok(()),
             () = session.shutdown.cancelled() => Err(vec![interrupted(&self.type_name)]),
         }
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Event {
+    fn diagnostics_event(&self, problems: Diagnostics) -> Self::Event {
         list_resource::Event {
             diagnostic: diagnostics(problems),
             ..Default::default()

@@ -72,7 +72,7 @@ impl Rpc for get_metadata::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         get_metadata::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()
@@ -125,7 +125,7 @@ impl Rpc for get_provider_schema::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         get_provider_schema::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()
@@ -150,7 +150,7 @@ impl Rpc for get_resource_identity_schemas::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         get_resource_identity_schemas::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()
@@ -167,10 +167,10 @@ impl Rpc for validate_provider_config::Request {
 
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let config = session.read_provider_config(self.config.as_ref())?;
-        Ok(self.failed(session.provider.validate_config(config)))
+        Ok(self.diagnostics_response(session.provider.validate_config(config)))
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         validate_provider_config::Response {
             diagnostics: diagnostics(problems),
         }
@@ -190,10 +190,10 @@ impl Rpc for configure_provider::Request {
             config: session.read_provider_config(self.config.as_ref())?,
             client: client_capabilities(self.client_capabilities),
         };
-        Ok(self.failed(session.provider.configure(request).await))
+        Ok(self.diagnostics_response(session.provider.configure(request).await))
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         configure_provider::Response {
             diagnostics: diagnostics(problems),
         }
@@ -212,7 +212,7 @@ impl Rpc for stop_provider::Request {
         Ok(stop_provider::Response::default())
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         stop_provider::Response {
             error: details(problems),
         }

@@ -27,10 +27,10 @@ impl Rpc for validate_resource_config::Request {
             config: types.read(self.config.as_ref(), "the configuration")?,
             client: client_capabilities(self.client_capabilities),
         });
-        Ok(self.failed(problems))
+        Ok(self.diagnostics_response(problems))
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         validate_resource_config::Response {
             diagnostics: diagnostics(problems),
         }
@@ -66,7 +66,7 @@ impl Rpc for read_resource::Request {
     }
 
     /// Returns the state of the request.
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         read_resource::Response {
             new_state: self.current_state.clone(),
             diagnostics: diagnostics(problems),
@@ -115,7 +115,7 @@ impl Rpc for plan_resource_change::Request {
     }
 
     /// Returns the prior state as the plan.
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         plan_resource_change::Response {
             planned_state: self.prior_state.clone(),
             planned_private: self.prior_private.clone(),
@@ -156,7 +156,7 @@ impl Rpc for apply_resource_change::Request {
     }
 
     /// Returns the prior state.
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         apply_resource_change::Response {
             new_state: self.prior_state.clone(),
             private: self.planned_private.clone(),
@@ -166,10 +166,10 @@ impl Rpc for apply_resource_change::Request {
         }
     }
 
-    fn crashed(&self, problems: Diagnostics) -> Self::Response {
+    fn panic_response(&self, problems: Diagnostics) -> Self::Response {
         apply_resource_change::Response {
             new_state: state_of_unknown_outcome(self),
-            ..self.failed(problems)
+            ..self.diagnostics_response(problems)
         }
     }
 }

@@ -32,7 +32,7 @@ impl Rpc for upgrade_resource_state::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         upgrade_resource_state::Response {
             upgraded_state: None,
             diagnostics: diagnostics(problems),
@@ -60,7 +60,7 @@ impl Rpc for upgrade_resource_identity::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         upgrade_resource_identity::Response {
             upgraded_identity: None,
             diagnostics: diagnostics(problems),
@@ -114,7 +114,7 @@ impl Rpc for move_resource_state::Request {
         })
     }
 
-    fn failed(&self, problems: Diagnostics) -> Self::Response {
+    fn diagnostics_response(&self, problems: Diagnostics) -> Self::Response {
         move_resource_state::Response {
             diagnostics: diagnostics(problems),
             ..Default::default()

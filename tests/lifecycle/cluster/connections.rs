@@ -123,7 +123,7 @@ pub async fn supports_every_credential_type(lab: Lab) {
         .to_string();
     assert_eq!(
         source,
-        "the credentials program failed (exit status: 3): please log in"
+        "the credential plugin failed (exit status: 3): please log in"
     );
     assert!(!format!("{error:?}").contains(&token));
 

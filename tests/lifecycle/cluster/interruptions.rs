@@ -30,7 +30,7 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
         "{:?}",
         outcome.errors
     );
-    let kinds: Vec<Kind> = outcome.exists.keys().map(|key| key.kind).collect();
+    let kinds: Vec<Kind> = outcome.objects.keys().map(|key| key.kind).collect();
     // The Deployment comes last, and the autoscaler can exist without it.
     let expected = [
         Kind::ServiceAccount,
@@ -57,7 +57,7 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
     assert_eq!(reasons(&errors), ["the operation was canceled"]);
     // The next apply continues.
     let outcome = lab.apply("x", &good).await;
-    assert_eq!(outcome.exists.len(), 5);
+    assert_eq!(outcome.objects.len(), 5);
 
     let elsewhere = DesiredState {
         store: &StoreName {
@@ -69,7 +69,7 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
     let outcome = apply(&lab.cluster, &elsewhere, &CancellationToken::new())
         .await
         .expect("begun");
-    assert_eq!(outcome.exists, BTreeMap::new());
+    assert_eq!(outcome.objects, BTreeMap::new());
     assert_eq!(
         reasons(&outcome.errors)[0],
         "there is no namespace \"does-not-exist\""
@@ -133,8 +133,10 @@ pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
             tokio::time::sleep(Duration::from_millis(step * 3)).await;
             cancel.cancel();
         });
-        let Outcome { exists, errors, .. } = outcome.unwrap_or_default();
-        let claimed: BTreeSet<Key> = exists.into_keys().collect();
+        let Outcome {
+            objects, errors, ..
+        } = outcome.unwrap_or_default();
+        let claimed: BTreeSet<Key> = objects.into_keys().collect();
         let unanswered = errors.into_iter().filter(|error| error.maybe_done);
         let unanswered: BTreeSet<String> =
             unanswered.map(|error| error.target.to_string()).collect();
@@ -154,6 +156,6 @@ pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
             step * 3
         );
         let outcome = lab.apply(&name, &wanted).await;
-        assert_eq!(outcome.exists.len(), wanted.len());
+        assert_eq!(outcome.objects.len(), wanted.len());
     }
 }

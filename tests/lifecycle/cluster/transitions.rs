@@ -82,7 +82,7 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
     assert_eq!(seen, expected, "{from:?} -> {to:?}");
     let hpa = Key::new(Kind::HorizontalPodAutoscaler, format!("feast-{store}"));
     assert_eq!(
-        outcome.exists.contains_key(&hpa),
+        outcome.objects.contains_key(&hpa),
         to == Autoscaler,
         "{from:?} -> {to:?}"
     );

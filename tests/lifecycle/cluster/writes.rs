@@ -117,13 +117,13 @@ pub async fn prunes_and_deletes(lab: Lab) {
         .map(|name| Key::new(Kind::PersistentVolumeClaim, name))
         .into();
     let outcome = lab.apply("x", &wanted("x", Scaling::External)).await;
-    assert_eq!(outcome.kept, claims);
+    assert_eq!(outcome.retained_pvcs, claims);
     let service = Key::new(Kind::Service, "feast-x-online");
     let mut fewer = wanted("x", Scaling::External);
     fewer.remove(&service);
     let outcome = lab.apply("x", &fewer).await;
     assert_eq!(outcome.changed, BTreeSet::from([service.clone()]));
-    assert!(!outcome.exists.contains_key(&service));
+    assert!(!outcome.objects.contains_key(&service));
 
     let delete = |deletable: &[&str]| {
         let lab = &lab;

@@ -13,7 +13,7 @@ use crate::lifecycle::lab;
 use crate::lifecycle::store::until;
 use crate::support::testbed::components::free_ports;
 use crate::support::testbed::process::Service;
-use crate::support::testbed::{Run, Tool, prometheus};
+use crate::support::testbed::{TestRun, Tool, prometheus};
 
 /// The length of the queue, also right after a scrape that a slow machine has missed.
 pub const QUERY: &str = "sum(last_over_time(queue_length[1m]))";
@@ -23,7 +23,7 @@ pub struct Queue {
     length: Arc<AtomicU64>,
     port: u16,
     prometheus: Service,
-    run: Run,
+    run: TestRun,
 }
 
 impl Queue {
@@ -39,7 +39,7 @@ impl Queue {
             }
         });
 
-        let run = Run::start().unwrap();
+        let run = TestRun::start().unwrap();
         let folder = run.folder("prometheus").unwrap();
         let configuration = json!({"scrape_configs": [{
             "job_name": "queue",

@@ -12,7 +12,7 @@ use super::container::{Finished, Secrets, command_line, environment, set_environ
 use super::postgres::Postgres;
 use super::python::Python;
 use super::volumes::{self, Volumes};
-use crate::support::testbed::Run;
+use crate::support::testbed::TestRun;
 use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::error::{Doing, Error, Result};
 use crate::support::testbed::process::Service;
@@ -28,8 +28,8 @@ pub const NAMESPACES: [&str; 6] = [
 ];
 
 /// The shared environment of the pods of a feature store.
-pub struct Cluster<'a> {
-    pub run: &'a Run,
+pub struct PodEnvironment<'a> {
+    pub run: &'a TestRun,
     pub python: &'a Python,
     /// All Secrets of the namespace, including the feature store's own.
     pub secrets: Secrets,
@@ -39,7 +39,7 @@ pub struct Cluster<'a> {
 }
 
 pub struct Pod<'a> {
-    cluster: &'a Cluster<'a>,
+    environment: &'a PodEnvironment<'a>,
     spec: PodSpec,
     folder: PathBuf,
     volumes: Volumes,
@@ -53,8 +53,12 @@ pub struct Pod<'a> {
 const UP: Duration = Duration::from_secs(300);
 const STEP: Duration = Duration::from_millis(100);
 
-impl<'a> Cluster<'a> {
-    pub fn new(run: &'a Run, python: &'a Python, postgres: Option<&'a Postgres>) -> Result<Self> {
+impl<'a> PodEnvironment<'a> {
+    pub fn new(
+        run: &'a TestRun,
+        python: &'a Python,
+        postgres: Option<&'a Postgres>,
+    ) -> Result<Self> {
         Ok(Self {
             run,
             python,
@@ -103,7 +107,7 @@ impl<'a> Cluster<'a> {
         })?;
         let holder_pid = fs::read_to_string(&pid).doing(|| format!("reading {}", pid.display()))?;
         Ok(Pod {
-            cluster: self,
+            environment: self,
             spec,
             volumes,
             holder: holder_pid.trim().to_owned(),
@@ -119,7 +123,7 @@ impl Pod<'_> {
     }
 
     pub fn python(&self) -> &Python {
-        self.cluster.python
+        self.environment.python
     }
 
     /// Returns the path of a container's file outside the container.
@@ -151,14 +155,14 @@ impl Pod<'_> {
     /// Runs a container to completion.
     pub fn run(&self, name: &str) -> Result<Finished> {
         let container = self.container(name);
-        let own = environment(container, &self.cluster.secrets);
+        let own = environment(container, &self.environment.secrets);
         self.finish(self.command(container, &own, &command_line(container, &own))?)
     }
 
     /// Runs a command in a container as `kubectl exec` would. The container does not have to run.
     pub fn exec(&self, name: &str, words: &[&str]) -> Result<Finished> {
         let container = self.container(name);
-        let own = environment(container, &self.cluster.secrets);
+        let own = environment(container, &self.environment.secrets);
         let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
         self.finish(self.command(container, &own, &words)?)
     }
@@ -181,9 +185,9 @@ impl Pod<'_> {
     /// Starts a server.
     pub fn start(&mut self, name: &str) -> Result<()> {
         let container = self.container(name);
-        let own = environment(container, &self.cluster.secrets);
+        let own = environment(container, &self.environment.secrets);
         let command = self.command(container, &own, &command_line(container, &own))?;
-        let service = self.cluster.run.spawn(name, command, &self.folder)?;
+        let service = self.environment.run.spawn(name, command, &self.folder)?;
         self.services.push(service);
         Ok(())
     }
@@ -191,7 +195,7 @@ impl Pod<'_> {
     /// Starts a command in a container, which runs until the pod stops. Its log is that of a server with this name.
     pub fn start_command(&mut self, name: &str, container: &str, words: &[&str]) -> Result<()> {
         let container = self.container(container);
-        let own = environment(container, &self.cluster.secrets);
+        let own = environment(container, &self.environment.secrets);
         let words: Vec<_> = words.iter().map(|&word| word.to_owned()).collect();
         let command = self.command(container, &own, &words)?;
         self.start_beside(name, command)
@@ -239,7 +243,7 @@ impl Pod<'_> {
 
     /// Starts a program in the pod that is not one of its containers.
     pub(super) fn start_beside(&mut self, name: &str, command: Command) -> Result<()> {
-        let service = self.cluster.run.spawn(name, command, &self.folder)?;
+        let service = self.environment.run.spawn(name, command, &self.folder)?;
         self.services.push(service);
         Ok(())
     }
@@ -297,7 +301,7 @@ impl Pod<'_> {
         for mount in container.volume_mounts.iter().flatten() {
             command.arg(volumes::mount(mount, &self.volumes));
         }
-        if let Some(postgres) = self.cluster.postgres {
+        if let Some(postgres) = self.environment.postgres {
             let target = Postgres::SOCKET_IN_CONTAINERS;
             command.arg(format!("{}:{target}:rw", postgres.socket().display()));
         }

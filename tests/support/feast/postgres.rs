@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::python::Python;
-use crate::support::testbed::Run;
+use crate::support::testbed::TestRun;
 use crate::support::testbed::cluster::eventually;
 use crate::support::testbed::error::{Doing, Result};
 use crate::support::testbed::process::{Service, output};
@@ -26,7 +26,7 @@ impl Postgres {
     /// The folder of the socket in every container.
     pub const SOCKET_IN_CONTAINERS: &str = "/run/postgresql";
 
-    pub fn start(run: &Run, python: &Python) -> Result<Self> {
+    pub fn start(run: &TestRun, python: &Python) -> Result<Self> {
         let folder = run.folder("postgres")?;
         let (data, password) = (folder.join("data"), folder.join("password"));
         let socket = run.socket_folder()?;
@@ -88,7 +88,7 @@ impl Postgres {
 
     /// Stops the server as `pg_ctl stop --mode=fast` does, which ends all connections, and starts it again after
     /// `pause`.
-    pub fn restart(&self, run: &Run, pause: Duration) -> Result<()> {
+    pub fn restart(&self, run: &TestRun, pause: Duration) -> Result<()> {
         {
             let mut service = self.service();
             let mut kill = Command::new("kill");

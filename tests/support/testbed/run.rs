@@ -13,14 +13,14 @@ use super::process::{Guard, Service};
 use super::run_dir::RunDir;
 
 /// Stopping a run ends its processes and removes its folder. A guard ends the processes if this process dies.
-pub struct Run {
+pub struct TestRun {
     folder: PathBuf,
     started: Mutex<Option<(RunDir, Guard, Vec<u32>)>>,
     folders: AtomicUsize,
     socket_folders: Mutex<Vec<TempDir>>,
 }
 
-impl Run {
+impl TestRun {
     pub fn start() -> Result<Self> {
         let run_dir = RunDir::temporary()?;
         let guard = Guard::watch(run_dir.path(), &run_dir.processes())?;

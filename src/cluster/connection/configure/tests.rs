@@ -348,7 +348,7 @@ fn empty_strings_of_a_kubeconfig_count_as_absent() {
     assert_eq!(endpoint.config.tls_server_name, None);
     assert!(endpoint.proxy.is_none());
     assert!(matches!(endpoint.credentials, Credentials::None));
-    assert_eq!(endpoint.identity, Identity::Anonymous);
+    assert_eq!(endpoint.credentials_info, CredentialsInfo::Anonymous);
     let user = endpoint.config.auth_info;
     assert_eq!(
         (user.impersonate, user.client_certificate, user.client_key),
@@ -382,16 +382,16 @@ fn a_selected_user_or_cluster_must_exist() {
 }
 
 #[test]
-fn the_identity_has_the_source_of_the_credentials() {
+fn the_credentials_info_has_their_origin() {
     let file = File::new("kubeconfig", KUBECONFIG);
-    let identity = |connection: Connection| run(&connection).identity;
-    let configured = |source: &str| Identity::Configured {
-        source: source.to_owned(),
+    let info = |connection: Connection| run(&connection).credentials_info;
+    let configured = |origin: &str| CredentialsInfo::Configured {
+        origin: origin.to_owned(),
         expires: None,
-        is_printed: false,
+        from_plugin: false,
     };
     assert_eq!(
-        identity(file.connection()),
+        info(file.connection()),
         configured(
             &["client-certificate", "token"]
                 .map(|it| format!("`{it}` of the user \"u1\" in the kubeconfig"))
@@ -402,14 +402,14 @@ fn the_identity_has_the_source_of_the_credentials() {
         host: some("https://h"),
         ..Connection::default()
     };
-    assert_eq!(identity(host.clone()), Identity::Anonymous);
+    assert_eq!(info(host.clone()), CredentialsInfo::Anonymous);
     let with_token = |token: &str| Connection {
         token: some(token),
         from_environment: ["token"].into(),
         ..host.clone()
     };
     assert_eq!(
-        identity(with_token("t")),
+        info(with_token("t")),
         configured("the environment variable KUBE_TOKEN")
     );
     assert_eq!(
@@ -425,8 +425,5 @@ fn the_identity_has_the_source_of_the_credentials() {
         authorization(&run(&basic)).as_deref(),
         Some("Basic YWRtaW46")
     );
-    assert_eq!(
-        identity(basic),
-        configured("`username` in the provider block")
-    );
+    assert_eq!(info(basic), configured("`username` in the provider block"));
 }

@@ -5,10 +5,11 @@ use secrecy::SecretString;
 use serde_json::json;
 
 use super::*;
+use crate::cluster::clock::format_time;
 
-fn taken(mut user: AuthInfo) -> Result<(Credentials, Identity), String> {
-    let source = |field: &str| format!("`{field}`");
-    Credentials::take(&mut user, source).map_err(|error| error.to_string())
+fn taken(mut user: AuthInfo) -> Result<(Credentials, CredentialsInfo), String> {
+    let origin_of = |field: &str| format!("`{field}`");
+    Credentials::take(&mut user, origin_of).map_err(|error| error.to_string())
 }
 
 /// Returns the header of a request, or the error.
@@ -50,10 +51,10 @@ async fn a_token_file_is_trimmed() {
     let origin = format!("`tokenFile` (file {})", path.display());
     assert_eq!(
         identity,
-        Identity::Configured {
-            source: origin.clone(),
+        CredentialsInfo::Configured {
+            origin: origin.clone(),
             expires: None,
-            is_printed: false,
+            from_plugin: false,
         }
     );
     assert_eq!(
@@ -112,15 +113,19 @@ impl Counted {
         count.unwrap_or_default().lines().count()
     }
 
-    async fn printed(&self) -> Arc<Printed> {
-        self.credentials.printed().await.unwrap().unwrap()
+    async fn printed(&self) -> Arc<PluginCredentials> {
+        self.credentials
+            .plugin_credentials()
+            .await
+            .unwrap()
+            .unwrap()
     }
 }
 
 /// Advances the time until another run of a program can have another result.
 async fn pause() {
     tokio::time::pause();
-    tokio::time::advance(program::PAUSE).await;
+    tokio::time::advance(credential_plugin::PAUSE).await;
     tokio::time::resume();
 }
 
@@ -193,8 +198,9 @@ async fn rejected_credentials_are_printed_again() {
 
 #[tokio::test]
 async fn the_output_of_a_program_must_be_credentials() {
-    let invalid = "the credentials program did not print a valid ExecCredential";
-    let line_break = "the token that the credentials program `sh` printed is not valid: it ends with a line break";
+    let invalid = "the credential plugin did not print a valid ExecCredential";
+    let line_break =
+        "the token that the credential plugin `sh` printed is not valid: it ends with a line break";
     for (script, expected) in [
         (r#"printf %s '{"status": {"token": "abc\n"}}'"#, line_break),
         (r#"echo '{"status": {"token": ""}}'"#, invalid),
@@ -207,7 +213,7 @@ async fn the_output_of_a_program_must_be_credentials() {
         ),
         (
             "echo hunter2; echo please log in >&2; exit 3",
-            "the credentials program failed (exit status: 3): please log in",
+            "the credential plugin failed (exit status: 3): please log in",
         ),
     ] {
         assert_eq!(
@@ -229,7 +235,7 @@ async fn the_output_of_a_program_must_be_credentials() {
     };
     assert_eq!(
         authorization(&taken(absent).unwrap().0).await,
-        Err("the credentials program `/does/not/exist` could not be started; the kubeconfig says how to install it: Install it from example.com.".to_owned())
+        Err("the credential plugin `/does/not/exist` could not be started; the kubeconfig says how to install it: Install it from example.com.".to_owned())
     );
 }
 
@@ -241,8 +247,8 @@ fn the_expiration_time_of_a_json_web_token_is_read() {
             ..AuthInfo::default()
         };
         match taken(user).unwrap().1 {
-            Identity::Configured { expires, .. } => expires.map(shown),
-            Identity::Anonymous => unreachable!(),
+            CredentialsInfo::Configured { expires, .. } => expires.map(format_time),
+            CredentialsInfo::Anonymous => unreachable!(),
         }
     };
     assert_eq!(expires("opaque"), None);
@@ -254,7 +260,7 @@ fn the_expiration_time_of_a_json_web_token_is_read() {
     );
 }
 
-fn legacy(name: &str, config: &[(&str, &str)]) -> Result<(Credentials, Identity), String> {
+fn legacy(name: &str, config: &[(&str, &str)]) -> Result<(Credentials, CredentialsInfo), String> {
     let config: HashMap<String, String> = (config.iter())
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
@@ -275,8 +281,8 @@ async fn an_expired_token_of_an_auth_provider_names_the_alternative() {
             "the auth-provider {name:?} cannot be used (`auth-provider`): {problem}. Terraform does not renew tokens of an auth-provider. {instead}"
         )
     };
-    let log_in = "Log in again with the program that wrote the kubeconfig, or replace the auth-provider by an exec section, for example with `kubectl oidc-login get-token`.";
-    let gcloud = "Write the kubeconfig anew with `gcloud container clusters get-credentials`, which uses the program gke-gcloud-auth-plugin.";
+    let log_in = "Log in again with the program that wrote the kubeconfig, or replace the auth-provider with an exec section, for example with `kubectl oidc-login get-token`.";
+    let gcloud = "Regenerate the kubeconfig with `gcloud container clusters get-credentials`, which uses the program gke-gcloud-auth-plugin.";
     let kubelogin = "Convert the kubeconfig with `kubelogin convert-kubeconfig`, which uses the program kubelogin.";
     let old = token(&json!({"exp": 946_684_800}));
     let expired = "expired at 2000-01-01T00:00:00Z";
@@ -318,7 +324,7 @@ async fn an_expired_token_of_an_auth_provider_names_the_alternative() {
             refused(
                 "openstack",
                 "this provider does not know it",
-                "Replace it by an exec section, or set `exec` or `token` in the provider block.",
+                "Replace it with an exec section, or set `exec` or `token` in the provider block.",
             ),
         ),
         (
@@ -335,16 +341,19 @@ async fn an_expired_token_of_an_auth_provider_names_the_alternative() {
         authorization(&credentials).await,
         Ok(format!("Bearer {valid}"))
     );
-    let Identity::Configured {
-        source,
+    let CredentialsInfo::Configured {
+        origin,
         expires,
-        is_printed,
+        from_plugin,
     } = identity
     else {
         unreachable!()
     };
-    assert_eq!((source.as_str(), is_printed), ("`auth-provider`", false));
-    assert_eq!(expires.map(shown).as_deref(), Some("9999-01-01T00:00:00Z"));
+    assert_eq!((origin.as_str(), from_plugin), ("`auth-provider`", false));
+    assert_eq!(
+        expires.map(format_time).as_deref(),
+        Some("9999-01-01T00:00:00Z")
+    );
 }
 
 /// The output of gcloud ends with a line break.

@@ -6,9 +6,9 @@ use serde_json::{Value as Json, json};
 
 use super::{leaf, option, section};
 use crate::feast::config::{
-    AuditLogging, EmbeddingModel, FeatureLogging, LineageStoreType, Materialization, Mcp, Mlflow,
-    MlflowDatasetSync, OfflinePushBatching, Openlineage, OpenlineageConsumer, Reference, Serving,
-    ServingMetrics, Transport,
+    AuditLogging, EmbeddingModel, FeatureLogging, LineageStoreType, LocalObjectReference,
+    Materialization, Mcp, Mlflow, MlflowDatasetSync, OfflinePushBatching, Openlineage,
+    OpenlineageConsumer, Serving, ServingMetrics, Transport,
 };
 use crate::feast::feature_store_yaml::{KeyValue, Mapping, Node, Placeholder, Purpose, Section};
 use crate::feast::names::{self, Endpoint, ServerKind};
@@ -353,7 +353,11 @@ fn number((key, node): KeyValue) -> KeyValue {
     }
 }
 
-fn secret(purpose: Purpose, key: &'static str, secret: Option<&Reference>) -> Option<KeyValue> {
+fn secret(
+    purpose: Purpose,
+    key: &'static str,
+    secret: Option<&LocalObjectReference>,
+) -> Option<KeyValue> {
     let source = Source::secret(&secret?.name, key);
     Some((
         key.into(),

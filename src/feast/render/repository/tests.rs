@@ -175,7 +175,7 @@ fn a_clone_follows_its_reference() {
         link(&lab.path("home/p/feature_repo")),
         Path::new("/etc/feast/feature_store.yaml")
     );
-    // On a claim, the clone already exists, and untracked files are kept.
+    // On a PVC, the clone already exists, and untracked files are kept.
     fs::write(lab.path("home/p/kept"), "").unwrap();
     succeeded(&lab.run(git(json!("main")), &[]));
     assert_eq!(lab.features("feature_repo"), "two");
@@ -275,7 +275,7 @@ fn the_url_is_not_stored() {
 }
 
 #[test]
-fn pods_that_share_a_claim_wait_for_each_other() {
+fn pods_that_share_a_pvc_wait_for_each_other() {
     let lab = Lab::new("shared");
     // A git that records when the lock is not held.
     let taken = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";

@@ -156,7 +156,7 @@ fn warns_about_an_ssh_url_without_a_key() {
         json!({"url": "ssh://github.com/acme/features", "configs": {"a.b": "c"}}),
         true,
     );
-    for settled in [
+    for with_key in [
         json!({"url": "https://github.com/acme/features"}),
         json!({"url": "${URL}"}),
         json!({"url": url, "ssh": {"secretRef": {"name": "deploy-key"}}}),
@@ -165,7 +165,7 @@ fn warns_about_an_ssh_url_without_a_key() {
         json!({"url": url, "configs": {"core.sshCommand": "ssh -i /key"}}),
         json!({"url": url, "configs": {"url.https://github.com/.insteadOf": "git@github.com:"}}),
     ] {
-        git(settled, false);
+        git(with_key, false);
     }
 }
 
@@ -180,9 +180,9 @@ fn packaged_paths() {
         let expected: Vec<_> = summary.iter().map(|summary| (at, *summary)).collect();
         rejects_store("packaged-path", store, &expected);
     };
-    let claim = json!({"offlineStore": {"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/opt/data/"}}}}});
+    let pvc = json!({"offlineStore": {"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/opt/data/"}}}}});
     packaged("/opt/feast/feature_repo", json!({}), None);
-    packaged("/opt/feast", claim.clone(), None);
+    packaged("/opt/feast", pvc.clone(), None);
     packaged(
         "/a/../b",
         json!({}),
@@ -191,8 +191,8 @@ fn packaged_paths() {
     for (path, mount, services) in [
         ("/feast-data/my_project", "/feast-data", json!({})),
         ("/etc/feast", "/etc/feast", json!({})),
-        ("/opt/data/x", "/opt/data", claim.clone()),
-        ("/opt", "/opt/data", claim),
+        ("/opt/data/x", "/opt/data", pvc.clone()),
+        ("/opt", "/opt/data", pvc),
     ] {
         let message = format!("{path:?} overlaps the volume that is mounted at {mount:?}");
         packaged(path, services, Some(&message));
@@ -213,7 +213,7 @@ fn feast_apply() {
         let store = json!({"name": "demo", "feastProject": "demo", "services": services});
         let store: FeatureStore = serde_json::from_value(store).unwrap();
         let reaches_data = Store::new(&store, &Defaults::default()).jobs_reach_data();
-        assert_eq!(super::in_the_pods(&store).is_empty(), reaches_data);
+        assert_eq!(super::pod_local_data(&store).is_empty(), reaches_data);
         rejects("feast-apply", services, expected);
     };
     rejects(outside(json!({"feastApply": "job"})), &[]);
@@ -247,11 +247,11 @@ fn feast_apply() {
             ),
         ],
     );
-    let mut claimed = outside(json!({"feastApply": "job"}));
-    claimed["offlineStore"] =
+    let mut with_pvc = outside(json!({"feastApply": "job"}));
+    with_pvc["offlineStore"] =
         json!({"persistence": {"file": {"pvc": {"create": {}, "mountPath": "/o"}}}});
     rejects(
-        claimed,
+        with_pvc,
         &[(
             at,
             "The `feast apply` Job cannot use the PVC of the offline store in the pods",

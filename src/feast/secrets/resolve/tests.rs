@@ -125,7 +125,7 @@ fn the_owner_is_one_key_of_the_secret() {
 }
 
 #[test]
-fn the_fingerprint_follows_the_content() {
+fn the_hash_follows_the_content() {
     let hash = |online: &str| {
         let resolved = resolve(online, Some("path: p")).unwrap();
         resolved.servers().configuration.clone()
@@ -136,7 +136,7 @@ fn the_fingerprint_follows_the_content() {
 }
 
 #[test]
-fn certificates_have_a_separate_fingerprint() {
+fn certificates_have_a_separate_hash() {
     let resolve = |certificate: &str, key: &str| {
         let store = serde_json::from_value(json!({
             "name": "demo",
@@ -207,7 +207,7 @@ fn certificates_have_a_separate_fingerprint() {
 fn the_name_of_the_job_follows_the_configuration() {
     let applied = |online: &str| {
         let resolved = resolve(online, Some("path: p")).unwrap();
-        let applied = resolved.applied().unwrap().to_owned();
+        let applied = resolved.feast_apply_hash().unwrap().to_owned();
         let deployment = &resolved.manifests[&Key::new(Kind::Deployment, "feast-demo")];
         let annotations = &deployment["metadata"]["annotations"];
         assert_eq!(annotations, &json!({"feast.dev/applied": applied}));

@@ -110,7 +110,7 @@ fn lists_stores_of_both_managers() {
 
     let listed = list(&provider, &json!({"namespace": "ns"}), false, 1);
     let expected = ListResourceEvent {
-        identity: computed::identity(&state),
+        identity: identity::of(&state),
         display_name: "ns/own".to_owned(),
         ..ListResourceEvent::default()
     };

@@ -12,7 +12,7 @@ use futures::FutureExt;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::cluster::apply::{DesiredState, Issued, Outcome};
+use crate::cluster::apply::{DesiredState, Outcome, PendingCertificates};
 use crate::cluster::rollout::Wait;
 use crate::cluster::{self, CancellationToken, Reason};
 use crate::feast::config::ScalingStatus;
@@ -27,7 +27,6 @@ use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeRes
 use crate::schema::{Block, Diagnostics, Value};
 
 use super::attribute_paths::AttributePaths;
-use super::computed;
 use super::data_loss;
 use super::drift;
 use super::drift::DriftEntry;
@@ -35,6 +34,7 @@ use super::manifests::{self, Manifests};
 use super::prior_state::PriorState;
 use super::private_state::{PrivateState, RolloutProgress};
 use super::rewrites::is_recorded;
+use super::{computed, identity};
 use prepare::{Awaited, Prepared, ResolvedStore};
 pub(super) use prepare::{
     check_openshift, check_remote_registry, check_volume_group, present_contents, sources_errors,
@@ -63,12 +63,12 @@ pub async fn apply(
     };
     match operation.prepare(settings).await {
         Ok(prepared) => ApplyResourceChangeResponse {
-            identity: computed::identity(&request.planned_state),
+            identity: identity::of(&request.planned_state),
             ..operation.execute(prepared).await
         },
         // Nothing was written.
         Err(diagnostics) => ApplyResourceChangeResponse {
-            identity: computed::identity(&request.prior_state),
+            identity: identity::of(&request.prior_state),
             private: request.planned_private,
             state: request.prior_state,
             diagnostics,
@@ -101,10 +101,10 @@ impl ApplyOperation<'_> {
             Ok(outcome) => outcome,
             Err(errors) => {
                 let mut diagnostics = self.failures(&prepared, &errors);
-                // The hint about a missing API says so already.
-                let is_said =
+                // The hint about a missing API says that nothing was written.
+                let hint_covers_it =
                     |error: &cluster::Error| matches!(error.reason, Reason::NotInstalled { .. });
-                if !self.is_create() && !errors.iter().any(is_said) {
+                if !self.is_create() && !errors.iter().any(hint_covers_it) {
                     diagnostics::add_nothing_written(&mut diagnostics);
                 }
                 return ApplyResourceChangeResponse {
@@ -150,7 +150,10 @@ impl ApplyOperation<'_> {
     async fn write(&self, prepared: &mut Prepared) -> Result<Outcome, Vec<cluster::Error>> {
         let mut live = std::mem::take(&mut prepared.live);
         let manifests = &prepared.resolved.objects.manifests;
-        self.prior.private.rewrites.settle(manifests, &mut live);
+        self.prior
+            .private
+            .rewrites
+            .restore_applied(manifests, &mut live);
         let awaited = prepared.awaited.take();
         let issued = OnceLock::new();
         let outcome = self
@@ -195,12 +198,12 @@ impl ApplyOperation<'_> {
             deadline: self.started + self.timeout(&prepared.desired),
             wait_for_job: (store.wait_for_rollout).then(|| self.wait(prepared)),
         };
-        let issued = awaited.map(|awaited| Issued {
-            by: &awaited.by,
+        let certificates = awaited.map(|awaited| PendingCertificates {
+            requested_by: &awaited.blocked_by,
             wait: &wait,
         });
         (prepared.cluster)
-            .apply(live, &desired, issued, self.stop)
+            .apply(live, &desired, certificates, self.stop)
             .await
     }
 
@@ -210,7 +213,7 @@ impl ApplyOperation<'_> {
     /// number of the configuration is written again.
     async fn roll_out(&self, prepared: &mut Prepared, outcome: &mut Outcome) -> RolledOut {
         let mut rollout = RolledOut {
-            status: deployment_status(&prepared.store.name, &outcome.exists),
+            status: deployment_status(&prepared.store.name, &outcome.objects),
             errors: Vec::new(),
         };
         for attempt in 1..=REPLICAS_ATTEMPTS {
@@ -225,8 +228,9 @@ impl ApplyOperation<'_> {
                 rollout.status = Some(computed::rollout_state(live).0);
             }
             rollout.errors = errors;
-            let is_moved = deployment.is_some_and(|live| wait::is_moved(store, &live));
-            if !is_moved
+            let replicas_differ =
+                deployment.is_some_and(|live| wait::replicas_differ(store, &live));
+            if !replicas_differ
                 || has_other_replicas(store, outcome)
                 || !rollout.errors.is_empty()
                 || attempt == REPLICAS_ATTEMPTS
@@ -249,9 +253,9 @@ impl ApplyOperation<'_> {
         }
         match self.write(prepared).await {
             Ok(again) => {
-                outcome.exists = again.exists;
+                outcome.objects = again.objects;
                 outcome.changed.extend(again.changed);
-                outcome.unsettled.extend(again.unsettled);
+                outcome.differences.extend(again.differences);
                 outcome.errors.extend(again.errors);
             }
             Err(errors) => outcome.errors.extend(errors),
@@ -270,7 +274,7 @@ impl ApplyOperation<'_> {
             let taken_over = diagnostics::taken_over(&prepared.store, &outcome.taken_over);
             diagnostics.push(taken_over);
         }
-        diagnostics.extend(self.unsettled(outcome));
+        diagnostics.extend(self.stored_difference_warnings(outcome));
         let unfinished = rollout.errors.iter();
         diagnostics.extend(
             unfinished.map(|error| diagnostics::cluster_error("The rollout did not finish", error)),
@@ -352,7 +356,7 @@ impl ApplyOperation<'_> {
                 true => prepared.desired.objects.manifests.clone(),
                 false => self.existing(prepared, outcome),
             },
-            kept_pvcs: data_loss::kept_pvcs(&self.prior, &prepared.desired.store, &outcome.exists),
+            kept_pvcs: data_loss::kept_pvcs(&self.prior, &prepared.desired.store, &outcome.objects),
             rewrites: self.prior.private.rewrites.after(outcome),
             ..PrivateState::default()
         }
@@ -369,7 +373,7 @@ impl ApplyOperation<'_> {
             // An object that an interrupted create left belongs to this resource instance from now on.
             applied.or_else(|| planned.get(key))
         };
-        let exists = outcome.exists.keys();
+        let exists = outcome.objects.keys();
         exists
             .filter_map(|key| Some((key.clone(), manifest(key)?.clone())))
             .collect()
@@ -377,17 +381,17 @@ impl ApplyOperation<'_> {
 
     /// Returns warnings about fields that the cluster did not store as they were applied. An earlier apply has warned
     /// about the recorded ones.
-    fn unsettled(&self, outcome: &Outcome) -> Diagnostics {
+    fn stored_difference_warnings(&self, outcome: &Outcome) -> Diagnostics {
         let rewrites = &self.prior.private.rewrites;
         let (mut altered, mut unrecorded, mut retained) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, changes) in &outcome.unsettled {
+        for (key, changes) in &outcome.differences {
             for change in changes.iter().filter(|it| !rewrites.contains(key, it)) {
                 let group = match change.wanted {
                     None => &mut retained,
                     Some(_) if is_recorded(key, change) => &mut altered,
                     Some(_) => &mut unrecorded,
                 };
-                group.push(DriftEntry::unsettled(key, change).described());
+                group.push(DriftEntry::of_stored_difference(key, change).described());
             }
         }
         let warnings = [
@@ -409,7 +413,7 @@ impl ApplyOperation<'_> {
 fn has_other_replicas(store: &Store, outcome: &Outcome) -> bool {
     let key = Key::new(Kind::Deployment, names::main(&store.name));
     let replicas = FieldPath::of(&["spec", "replicas"]);
-    let mut changes = outcome.unsettled.get(&key).into_iter().flatten();
+    let mut changes = outcome.differences.get(&key).into_iter().flatten();
     changes.any(|change| change.field == replicas)
 }
 
@@ -457,7 +461,7 @@ mod tests {
         let (state, private) = provider.create(&config);
         let private = provider.private(&state, &private);
         let parsed = super::super::parse::parse(provider.block(), &config).unwrap();
-        let desired = computed::Desired::of(&parsed, "ns").unwrap();
+        let desired = super::super::desired_store::DesiredStore::of(&parsed, "ns").unwrap();
         let secret = provider.server.get(SECRET);
         let ownership = Ownership::of(secret.as_ref());
         assert!(matches!(ownership, Ownership::Complete { .. }));

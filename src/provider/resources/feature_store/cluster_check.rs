@@ -19,7 +19,7 @@ use crate::provider::diagnostics;
 use crate::schema::Diagnostics;
 
 use super::apply::{check_openshift, check_remote_registry, check_volume_group, present_contents};
-use super::computed::Desired;
+use super::desired_store::DesiredStore;
 use super::manifests::Manifests;
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
@@ -122,7 +122,9 @@ pub async fn check_update(
     if let Some(desired) = &planned.desired {
         found.check_values(cluster, desired, stop).await;
     }
-    prior.rewrites.settle(&found.manifests, &mut found.live);
+    prior
+        .rewrites
+        .restore_applied(&found.manifests, &mut found.live);
     let writes = Writes {
         store,
         manifests: &found.manifests,
@@ -174,7 +176,7 @@ impl Findings {
     async fn check_values(
         &mut self,
         cluster: &Cluster,
-        desired: &Desired,
+        desired: &DesiredStore,
         stop: &CancellationToken,
     ) {
         for checked in [
@@ -188,7 +190,7 @@ impl Findings {
             Ok(contents) => contents,
             Err(errors) => {
                 let (unchecked, missing): (Vec<_>, Vec<_>) =
-                    (errors.into_iter()).partition(|error| error.reason.is_no_answer());
+                    (errors.into_iter()).partition(|error| error.reason.is_unanswered());
                 self.unchecked.extend(unchecked);
                 self.missing.extend(missing);
                 return;

@@ -4,66 +4,16 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
 
-use crate::cluster::StoreName;
 use crate::cluster::rollout::{self, Progress};
-use crate::feast::config::{ComputedAttributes, Drift, FeatureStore, ScalingStatus};
+use crate::feast::config::{ComputedAttributes, Drift, ScalingStatus};
 use crate::feast::names;
-use crate::feast::objects::Objects;
-use crate::feast::render::render;
-use crate::feast::rendered::Rendered;
 use crate::feast::spec::{self, Defaults, Store, computed_inputs};
 use crate::schema::{Block, Number, Value, encode};
 
-use super::manifests;
-use super::parse::{Parsed, was_scaled};
+use super::parse::Parsed;
 
-/// A feature store and its objects, rendered from the configuration alone.
-pub struct Desired {
-    pub store: Store,
-    pub objects: Objects<Rendered>,
-}
-
-impl Desired {
-    /// Renders a configuration. `was_scaled` is true if several pods can run before it is applied.
-    pub fn new(config: &FeatureStore, namespace: &str, was_scaled: bool) -> Self {
-        #[cfg(test)]
-        super::prior_state::counters::RENDERED.with(|count| count.set(count.get() + 1));
-        let defaults = Defaults {
-            namespace: Some(namespace.to_owned()),
-            was_scaled,
-        };
-        let store = Store::new(config, &defaults);
-        let objects = render(&store);
-        Self { store, objects }
-    }
-
-    /// Renders a configuration. Returns `None` while any value in it is unknown.
-    pub fn of(parsed: &Parsed, default_namespace: &str) -> Option<Self> {
-        let is_known = parsed.unknown.is_empty();
-        is_known.then(|| Self::new(&parsed.config, default_namespace, parsed.was_scaled))
-    }
-
-    /// Renders the configuration that a state holds. Returns `None` for a state without a namespace.
-    pub fn of_state(config: &FeatureStore, state: &Value) -> Option<Self> {
-        let namespace = state.attribute("namespace").as_str()?;
-        Some(Self::new(config, namespace, was_scaled(state)))
-    }
-
-    /// Returns the namespace and name of the feature store.
-    pub fn store_name(&self) -> StoreName {
-        StoreName {
-            namespace: self.store.namespace.clone(),
-            name: self.store.name.clone(),
-        }
-    }
-
-    /// Returns the computed attributes, without those that depend on the cluster.
-    pub fn computed(&self) -> ComputedAttributes {
-        computed(&self.store, manifests::texts(&self.objects.manifests))
-    }
-}
-
-fn computed(store: &Store, objects: BTreeMap<String, String>) -> ComputedAttributes {
+/// Returns the computed attributes, without those that depend on the cluster.
+pub fn attributes(store: &Store, objects: BTreeMap<String, String>) -> ComputedAttributes {
     ComputedAttributes {
         id: format!("{}/{}", store.namespace, store.name),
         deployment_name: names::main(&store.name),
@@ -113,7 +63,7 @@ pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
     };
     let mut known = Value::Object(BTreeMap::new());
     let store = Store::new(&parsed.config, &defaults);
-    write(block, &mut known, &computed(&store, BTreeMap::new()));
+    write(block, &mut known, &attributes(&store, BTreeMap::new()));
     for (name, inputs) in [
         ("id", computed_inputs::of_identity()),
         ("deployment_name", computed_inputs::of_identity()),
@@ -164,8 +114,8 @@ pub fn refreshed_status(
         _ => None,
     };
     let desired = number("desired_replicas");
-    let is_moved = is_fixed && desired != live.desired_replicas.map(i64::from);
-    if desired.is_some() && !was_pending && !is_moved {
+    let replicas_changed = is_fixed && desired != live.desired_replicas.map(i64::from);
+    if desired.is_some() && !was_pending && !replicas_changed {
         return stored.clone();
     }
     scaling_status(live)
@@ -184,15 +134,6 @@ pub fn scaling_status(status: ScalingStatus) -> Value {
         ("current_replicas".to_owned(), number(current_replicas)),
         ("desired_replicas".to_owned(), number(desired_replicas)),
     ]))
-}
-
-/// Returns the identity of the resource (`{namespace, name}`), or `None` while it is unknown.
-pub fn identity(state: &Value) -> Option<Value> {
-    let part = |name: &str| state.attribute(name).as_str().map(Value::string);
-    Some(Value::Object(BTreeMap::from([
-        ("namespace".to_owned(), part("namespace")?),
-        ("name".to_owned(), part("name")?),
-    ])))
 }
 
 #[cfg(test)]

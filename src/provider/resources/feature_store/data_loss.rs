@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use crate::cluster::apply::Outcome;
 use crate::cluster::{PvcPolicy, StoreName};
-use crate::feast::names::Service;
-use crate::feast::rules::changes;
+use crate::feast::names::FeastService;
+use crate::feast::rules::pvc_changes;
 use crate::feast::spec::{
     Defaults, OnlineStorage, Registry, RegistryStorage, Store, computed_inputs,
 };
@@ -34,7 +34,7 @@ pub enum PlannedChange<'a> {
 /// Returns an error for each change of a PVC that the API server would reject in the middle of an update.
 pub fn forbidden_changes(prior: &PriorState<'_>, parsed: &Parsed) -> Diagnostics {
     match prior.config() {
-        Ok(before) => known_violations(changes::check(before, &parsed.config), &parsed.unknown),
+        Ok(before) => known_violations(pvc_changes::check(before, &parsed.config), &parsed.unknown),
         Err(_) => Vec::new(),
     }
 }
@@ -77,14 +77,14 @@ fn left_behind(prior: &PriorState<'_>, is_deleted: bool) -> BTreeSet<String> {
 }
 
 fn of_update(prior: &PriorState<'_>, before: &Store, after: &Store) -> Diagnostics {
-    let (created, referenced) = (after.created_claims(), after.referenced_claims());
+    let (created, referenced) = (after.created_pvcs(), after.referenced_pvcs());
     let is_unused = |pvc: &&String| !created.contains(*pvc) && !referenced.contains(*pvc);
     let mut warnings = Diagnostics::new();
     let left_behind = left_behind(prior, after.delete_data);
     for pvc in left_behind.iter().filter(is_unused) {
         warnings.push(diagnostics::pvc_left_behind(pvc, after.delete_data));
     }
-    for pvc in before.referenced_claims().iter().filter(is_unused) {
+    for pvc in before.referenced_pvcs().iter().filter(is_unused) {
         warnings.push(diagnostics::referenced_pvc_unused(pvc));
     }
     let files = files(after);
@@ -103,14 +103,14 @@ pub fn policy(prior: &PriorState<'_>, store: &Store) -> PvcPolicy {
             true => prior.deletable_pvcs(),
             false => BTreeSet::new(),
         },
-        used: store.referenced_claims(),
+        used: store.referenced_pvcs(),
     }
 }
 
 /// Returns the PVCs of the specification that a destroy of the feature store deletes.
 pub fn deleted_with(store: &Store) -> BTreeSet<String> {
     match store.delete_data {
-        true => store.created_claims(),
+        true => store.created_pvcs(),
         false => BTreeSet::new(),
     }
 }
@@ -132,13 +132,17 @@ pub fn kept<'k>(
 /// Returns a warning for each PVC that an apply deleted or kept. An earlier apply has warned of the recorded ones.
 pub fn of_apply(prior: &PriorState<'_>, store: &StoreName, outcome: &Outcome) -> Diagnostics {
     let is_deleted =
-        |key: &&Key| key.kind == Kind::PersistentVolumeClaim && !outcome.exists.contains_key(*key);
+        |key: &&Key| key.kind == Kind::PersistentVolumeClaim && !outcome.objects.contains_key(*key);
     let deleted = outcome.changed.iter().filter(is_deleted);
     let mut warnings: Diagnostics = deleted
         .map(|key| diagnostics::pvc_deleted(store, key))
         .collect();
     let is_new = |key: &&Key| !prior.private.kept_pvcs.contains(&key.name);
-    warnings.extend(kept(prior, store, outcome.kept.iter().filter(is_new)));
+    warnings.extend(kept(
+        prior,
+        store,
+        outcome.retained_pvcs.iter().filter(is_new),
+    ));
     warnings
 }
 
@@ -149,7 +153,7 @@ pub fn kept_pvcs(
     store: &Store,
     exists: &BTreeMap<Key, Json>,
 ) -> BTreeSet<String> {
-    let (created, referenced) = (store.created_claims(), store.referenced_claims());
+    let (created, referenced) = (store.created_pvcs(), store.referenced_pvcs());
     let mut pvcs = prior.deletable_pvcs();
     pvcs.retain(|pvc| {
         let key = Key::new(Kind::PersistentVolumeClaim, pvc);
@@ -159,7 +163,7 @@ pub fn kept_pvcs(
 }
 
 /// Returns the file of each service on each PVC, relative to the root of the PVC.
-fn files(store: &Store) -> BTreeMap<(Service, String), String> {
+fn files(store: &Store) -> BTreeMap<(FeastService, String), String> {
     let online = match &store.online.storage {
         OnlineStorage::File { path, .. } => Some(path),
         OnlineStorage::Database(_) => None,
@@ -172,11 +176,11 @@ fn files(store: &Store) -> BTreeMap<(Service, String), String> {
         Registry::Remote(_) => None,
     };
     let mut files = BTreeMap::new();
-    for (service, pvc) in store.claims() {
+    for (service, pvc) in store.pvcs() {
         let path = match service {
-            Service::Online => online,
-            Service::Registry => registry,
-            Service::Offline => None,
+            FeastService::Online => online,
+            FeastService::Registry => registry,
+            FeastService::Offline => None,
         };
         let mount = pvc.mount_path.trim_end_matches('/');
         if let Some(file) = path.and_then(|path| path.strip_prefix(mount)) {

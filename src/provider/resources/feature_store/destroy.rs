@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cluster::{self, CancellationToken};
 use crate::feast::names;
-use crate::feast::ownership::{Event, Ownership};
+use crate::feast::ownership::{Ownership, OwnershipEvent};
 use crate::feast::spec::{Defaults, Store};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
@@ -12,8 +12,8 @@ use crate::provider::settings::Settings;
 use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse, Private};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
-use super::computed;
 use super::data_loss;
+use super::identity;
 use super::manifests;
 use super::prior_state::PriorState;
 
@@ -25,7 +25,7 @@ pub async fn destroy(
     request: ApplyResourceChangeRequest,
 ) -> ApplyResourceChangeResponse {
     let prior = PriorState::decode(block, &request.prior_state, &request.planned_private);
-    let identity = computed::identity(prior.value);
+    let identity = identity::of(prior.value);
     let deleted = delete(settings, stop, &prior).await;
     let Destroyed {
         state,
@@ -79,7 +79,10 @@ async fn delete(
         let secret = cluster.get(&store.namespace, &key, stop).await;
         let secret = secret.map_err(|error| failed(&error))?;
         let ownership = Ownership::of(secret.as_ref());
-        if ownership.after(Event::DestroyStarts { owner_id }).is_err() {
+        if ownership
+            .after(OwnershipEvent::DestroyStarts { owner_id })
+            .is_err()
+        {
             return Ok(Destroyed {
                 diagnostics: vec![diagnostics::owned_by_another(&store)],
                 ..Destroyed::default()

@@ -10,9 +10,11 @@ use serde_json::{Value as Json, json};
 use crate::cluster::Cluster;
 use crate::cluster::apply::to_apply_body;
 use crate::cluster::field_managers::OwnManagers;
-use crate::cluster::leftovers::leftovers;
+use crate::cluster::leftover_fields::leftover_fields;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
-use crate::feast::secrets::shown;
+use crate::feast::secrets::manifest_redaction::{
+    is_secret, is_set_by_provider, redact_manifest, redact_variable,
+};
 use crate::feast::secrets::source::Source;
 use crate::kubernetes::diff::foreign::foreign;
 use crate::kubernetes::diff::{FieldChange, changes};
@@ -56,7 +58,7 @@ pub fn find(
             Some(_) => entry(DriftKind::Changed, change),
             None => entry(DriftKind::Removed, change),
         }));
-        let leftovers = leftovers(key.kind, manifest, live, manager).into_iter();
+        let leftovers = leftover_fields(key.kind, manifest, live, manager).into_iter();
         entries.extend(leftovers.map(|change| entry(DriftKind::Leftover, change)));
         if policy == DriftPolicy::Strict {
             let added = foreign(key.kind, manifest, live, &ours).into_iter();
@@ -94,7 +96,7 @@ impl DriftEntry {
     }
 
     /// A field in which the response to an apply differs from what was applied.
-    pub fn unsettled(key: &Key, change: &FieldChange) -> Self {
+    pub fn of_stored_difference(key: &Key, change: &FieldChange) -> Self {
         Self {
             object: key.clone(),
             kind: match (&change.wanted, &change.live) {
@@ -155,7 +157,7 @@ impl DriftEntry {
             object.kind == Kind::Secret && (is_content(field) || *kind == DriftKind::Added);
         let shown = |value: &Option<Json>| {
             let value = value.as_ref().filter(|_| !is_secret)?;
-            shown_at(field, value).as_ref().map(text)
+            redact_field(field, value).as_ref().map(text)
         };
         let (manager, operation, time) = match author.clone() {
             Some(Author {
@@ -243,27 +245,27 @@ fn put(parent: &mut Value, step: &Step, value: Option<Value>) {
 
 /// Returns the value of a field as far as it is shown. Returns `None` for the literal value of an environment variable
 /// and for a credential in the metadata of a KEDA trigger.
-fn shown_at(field: &FieldPath, value: &Json) -> Option<Json> {
+fn redact_field(field: &FieldPath, value: &Json) -> Option<Json> {
     let is = |step: &FieldStep, name: &str| *step == FieldStep::Name(name.to_owned());
     match field.steps() {
         [.., env, FieldStep::Keys(keys), part] if is(env, "env") && is(part, "value") => {
-            let is_own = keys.iter().any(|(_, name)| shown::is_own(name));
+            let is_own = keys.iter().any(|(_, name)| is_set_by_provider(name));
             is_own.then(|| value.clone())
         }
-        [.., env, FieldStep::Keys(_)] if is(env, "env") => Some(shown::variable(value)),
+        [.., env, FieldStep::Keys(_)] if is(env, "env") => Some(redact_variable(value)),
         [
             ..,
             triggers,
             FieldStep::Index(_),
             settings,
             FieldStep::Name(name),
-        ] if is(triggers, "triggers") && is(settings, "metadata") && shown::is_secret(name) => None,
+        ] if is(triggers, "triggers") && is(settings, "metadata") && is_secret(name) => None,
         // Whether the value is shown depends on the name of the field.
         [.., FieldStep::Name(name)] => {
             let object = json!({ name: value });
-            shown::shown(&object).get(name).cloned()
+            redact_manifest(&object).get(name).cloned()
         }
-        _ => Some(shown::shown(value)),
+        _ => Some(redact_manifest(value)),
     }
 }
 
@@ -355,7 +357,7 @@ mod tests {
         ] {
             let path = FieldPath::resolve(&object, field).unwrap();
             assert_eq!(
-                shown_at(&path, path.get(&object).unwrap()),
+                redact_field(&path, path.get(&object).unwrap()),
                 expected,
                 "{field}"
             );

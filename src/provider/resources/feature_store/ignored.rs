@@ -13,10 +13,10 @@ use super::manifests::Manifests;
 use super::prior_state::PriorState;
 
 /// Returns the paths at which `config`, which Terraform plans with, has the values of the prior state instead of those
-/// in `written`. Returns none if `config` was not made from `written`.
-pub fn paths(written: &Value, config: &Value, prior: &Value) -> Vec<Path> {
+/// in `validated_config`. Returns none if `config` was not made from `validated_config`.
+pub fn paths(validated_config: &Value, config: &Value, prior: &Value) -> Vec<Path> {
     let mut paths = Vec::new();
-    differences(&Path::root(), written, config, &mut paths);
+    differences(&Path::root(), validated_config, config, &mut paths);
     let is_prior = |path: &Path| config.get(path) == prior.get(path);
     match paths.iter().all(is_prior) {
         true => paths,
@@ -24,28 +24,28 @@ pub fn paths(written: &Value, config: &Value, prior: &Value) -> Vec<Path> {
     }
 }
 
-fn differences(path: &Path, written: &Value, config: &Value, paths: &mut Vec<Path>) {
-    if written == config {
+fn differences(path: &Path, validated: &Value, config: &Value, paths: &mut Vec<Path>) {
+    if validated == config {
         return;
     }
-    match (written, config) {
-        (Value::Object(written), Value::Object(config)) => {
-            for (name, written) in written {
+    match (validated, config) {
+        (Value::Object(validated), Value::Object(config)) => {
+            for (name, validated) in validated {
                 let config = config.get(name).unwrap_or(&Value::Null);
-                differences(&path.attribute(name), written, config, paths);
+                differences(&path.attribute(name), validated, config, paths);
             }
         }
-        (Value::Map(written), Value::Map(config)) => {
-            let added = config.keys().filter(|key| !written.contains_key(*key));
-            for key in written.keys().chain(added) {
-                let [written, config] =
-                    [written, config].map(|items| items.get(key).unwrap_or(&Value::Null));
-                differences(&path.key(key), written, config, paths);
+        (Value::Map(validated), Value::Map(config)) => {
+            let added = config.keys().filter(|key| !validated.contains_key(*key));
+            for key in validated.keys().chain(added) {
+                let [validated, config] =
+                    [validated, config].map(|items| items.get(key).unwrap_or(&Value::Null));
+                differences(&path.key(key), validated, config, paths);
             }
         }
-        (Value::List(written), Value::List(config)) if written.len() == config.len() => {
-            for (index, (written, config)) in written.iter().zip(config).enumerate() {
-                differences(&path.index(index), written, config, paths);
+        (Value::List(validated), Value::List(config)) if validated.len() == config.len() => {
+            for (index, (validated, config)) in validated.iter().zip(config).enumerate() {
+                differences(&path.index(index), validated, config, paths);
             }
         }
         _ => paths.push(path.clone()),
@@ -60,8 +60,9 @@ pub fn keep_live(prior: &PriorState<'_>, ignored: &[Path], planned: &mut Manifes
         let Some(live) = prior.observed.get(key) else {
             continue;
         };
-        let is_ignored =
-            |place: &attributes::Place<'_>| ignored.iter().any(|path| path.overlaps(&place.path));
+        let is_ignored = |place: &attributes::AttributeRef<'_>| {
+            ignored.iter().any(|path| path.overlaps(&place.path))
+        };
         let before = manifest.clone();
         // Fields that are planned, and fields that only the live object has.
         let planned_fields = changes(&before, live, "");
@@ -100,13 +101,13 @@ mod tests {
 
     #[test]
     fn differences_from_the_written_configuration_are_ignored_changes() {
-        let written = state(&json!({"a": "1", "b": "1"}), 3);
+        let validated = state(&json!({"a": "1", "b": "1"}), 3);
         let prior = state(&json!({"a": "2"}), 0);
         let ignored = |config: &Value| {
-            let paths = paths(&written, config, &prior);
+            let paths = paths(&validated, config, &prior);
             paths.iter().map(Path::to_string).collect::<Vec<_>>()
         };
-        assert_eq!(ignored(&written), [""; 0]);
+        assert_eq!(ignored(&validated), [""; 0]);
         assert_eq!(
             ignored(&prior),
             [
@@ -134,13 +135,13 @@ mod tests {
             config
         };
         let config = in_namespace(state(&json!({"a": "2"}), 1));
-        assert_eq!(resource.written(&config), config);
-        let written = state(&json!({"a": "1"}), 1);
-        validate(&written);
-        assert_eq!(resource.written(&config), written);
-        let other = in_namespace(written);
+        assert_eq!(resource.validated_config(&config), config);
+        let validated = state(&json!({"a": "1"}), 1);
+        validate(&validated);
+        assert_eq!(resource.validated_config(&config), validated);
+        let other = in_namespace(validated);
         validate(&other);
-        assert_eq!(resource.written(&config), other);
+        assert_eq!(resource.validated_config(&config), other);
     }
 
     /// The planned manifests of a Service and a Deployment once the changes of the label `a` are ignored, and the keys

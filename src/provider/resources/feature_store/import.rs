@@ -1,5 +1,5 @@
 //! Import: the first state of a feature store, from the configuration in its Secret. For a feature store that the Feast
-//! operator created, [`adopt`] reads it. Terraform refreshes the state right after.
+//! operator created, [`import_from_operator`] reads it. Terraform refreshes the state right after.
 
 use serde_json::Value as Json;
 
@@ -13,12 +13,20 @@ use crate::provider::settings::Settings;
 use crate::schema::provider::{
     Deferred, ImportResourceStateRequest, ImportResourceStateResponse, ImportedResource,
 };
-use crate::schema::{Block, Diagnostic, MismatchError, Value, encode_typed};
+use crate::schema::{Block, Diagnostic, Diagnostics, MismatchError, Value, encode_typed};
 
-use super::adopt::{Adopted, adopt};
-use super::computed::{self, Desired};
+use super::desired_store::DesiredStore;
+use super::import_operator::import_from_operator;
 use super::parse::parse_over;
 use super::private_state::PrivateState;
+use super::{computed, identity};
+
+/// The first state of a feature store.
+pub struct ImportedState {
+    pub state: Value,
+    pub private: PrivateState,
+    pub diagnostics: Diagnostics,
+}
 
 /// Imports by `namespace/name`, by `name` alone (in the namespace of the provider block), or by identity.
 pub async fn import(
@@ -43,14 +51,14 @@ pub async fn import(
         };
     }
     match import_target(block, settings, stop, target).await {
-        Ok(Adopted {
+        Ok(ImportedState {
             state,
             private,
             diagnostics,
         }) => ImportResourceStateResponse {
             diagnostics,
             resources: vec![ImportedResource {
-                identity: computed::identity(&state),
+                identity: identity::of(&state),
                 state,
                 private: private.encode(),
             }],
@@ -68,7 +76,7 @@ async fn import_target(
     settings: &Settings,
     stop: &CancellationToken,
     target: ImportTarget,
-) -> Result<Adopted, Diagnostic> {
+) -> Result<ImportedState, Diagnostic> {
     let store = target.store(settings.namespace())?;
     let cluster = settings.cluster().await?;
     first_state(block, &cluster, stop, &store).await
@@ -84,7 +92,7 @@ pub async fn first_state(
     cluster: &Cluster,
     stop: &CancellationToken,
     store: &StoreName,
-) -> Result<Adopted, Diagnostic> {
+) -> Result<ImportedState, Diagnostic> {
     let key = Key::new(Kind::Secret, names::main(&store.name));
     let secret = cluster.get(&store.namespace, &key, stop).await;
     let secret = secret
@@ -94,7 +102,7 @@ pub async fn first_state(
             let ownership = Ownership::of(secret.as_ref());
             from_secret(block, store, &configuration, &ownership)
         }
-        None => adopt(block, cluster, store, stop).await,
+        None => import_from_operator(block, cluster, store, stop).await,
     }
 }
 
@@ -153,7 +161,7 @@ fn from_secret(
     store: &StoreName,
     configuration: &Json,
     ownership: &Ownership,
-) -> Result<Adopted, Diagnostic> {
+) -> Result<ImportedState, Diagnostic> {
     let unreadable = |reasons: Vec<String>| {
         let advice = "Import the feature store with the version of the provider that created it.";
         diagnostics::unreadable_configuration(store, &reasons, advice)
@@ -168,13 +176,13 @@ fn from_secret(
         owner_id: ownership.owner_id().map(str::to_owned),
         ..PrivateState::default()
     };
-    if let Some(desired) = Desired::of(&parsed, &store.namespace) {
+    if let Some(desired) = DesiredStore::of(&parsed, &store.namespace) {
         computed::write(block, &mut state, &desired.computed());
         // The refresh reads it from the pod template.
         state.set("configuration_hash", Value::Null);
         private.last_applied = desired.objects.manifests;
     }
-    Ok(Adopted {
+    Ok(ImportedState {
         state,
         private,
         diagnostics: Vec::new(),
@@ -211,7 +219,7 @@ mod tests {
         let imported = provider.import("ns/x");
         assert_eq!(texts(&imported.diagnostics), [""; 0]);
         let resource = &imported.resources[0];
-        assert_eq!(resource.identity, computed::identity(&state));
+        assert_eq!(resource.identity, identity::of(&state));
         let decoded = provider.private(&resource.state, &resource.private);
         assert_eq!(decoded.owner_id, private.owner_id);
         assert_eq!(decoded.last_applied, private.last_applied);

@@ -6,12 +6,12 @@ use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::Diagnostic;
 
-use super::computed::Desired;
+use super::desired_store::DesiredStore;
 use super::prior_state::PriorState;
 
 /// Returns a warning if an update stops all pods before it starts new ones.
-pub fn warning(prior: &PriorState<'_>, desired: &Desired) -> Option<Diagnostic> {
-    let Desired { store, objects } = desired;
+pub fn warning(prior: &PriorState<'_>, desired: &DesiredStore) -> Option<Diagnostic> {
+    let DesiredStore { store, objects } = desired;
     let main = names::main(&store.name);
     let deployment = Key::new(Kind::Deployment, &main);
     let before = prior.observed.get(&deployment)?;

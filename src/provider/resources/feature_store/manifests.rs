@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::feast::secrets::shown::shown;
+use crate::feast::secrets::manifest_redaction::redact_manifest;
 use crate::kubernetes::Key;
 use crate::schema::Value;
 
@@ -14,7 +14,7 @@ pub type Manifests = BTreeMap<Key, Json>;
 pub fn texts(manifests: &Manifests) -> BTreeMap<String, String> {
     let texts = manifests.iter();
     texts
-        .map(|(key, manifest)| (key.to_string(), shown(manifest).to_string()))
+        .map(|(key, manifest)| (key.to_string(), redact_manifest(manifest).to_string()))
         .collect()
 }
 

@@ -12,7 +12,7 @@ use crate::provider::diagnostics;
 use crate::schema::provider::{MoveResourceStateRequest, MoveResourceStateResponse};
 use crate::schema::{Block, Diagnostic, Value, encode};
 
-use super::computed;
+use super::identity;
 use super::private_state::PrivateState;
 
 /// Returns the state of the feature store that the manifest of another resource names.
@@ -28,7 +28,7 @@ pub fn move_state(block: &Block, request: &MoveResourceStateRequest) -> MoveReso
                 ..PrivateState::default()
             };
             MoveResourceStateResponse {
-                identity: computed::identity(&state),
+                identity: identity::of(&state),
                 state,
                 private: private.encode(),
                 diagnostics: Vec::new(),
@@ -159,7 +159,7 @@ mod tests {
             let moved = moved(type_name, &state);
             assert_eq!(moved.diagnostics, []);
             assert_eq!(moved.state, named(namespace));
-            assert_eq!(moved.identity, computed::identity(&moved.state));
+            assert_eq!(moved.identity, identity::of(&moved.state));
             assert!(is_unread(&block(), &moved.state, &moved.private));
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::feast::config::FeatureStore;
 use crate::feast::rules::{self, Violation};
 use crate::provider::diagnostics;
-use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
+use crate::schema::{Block, Diagnostics, Path, Value, decode};
 
 /// A configuration that breaks no rule, as far as its values are known.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,7 +54,8 @@ pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed,
     if !broken.is_empty() {
         return Err(broken);
     }
-    let config: FeatureStore = serde_json::from_value(decoded.json.clone()).map_err(mismatch)?;
+    let config: FeatureStore =
+        serde_json::from_value(decoded.json.clone()).map_err(diagnostics::mismatch)?;
     let (live, broken): (Vec<Violation>, Vec<Violation>) = rules::check(&config)
         .into_iter()
         .partition(|violation| violation.reads.iter().all(is_prior));
@@ -81,9 +82,7 @@ pub fn was_scaled(state: &Value) -> bool {
 pub fn warnings(parsed: &Parsed) -> Diagnostics {
     (rules::warnings(&parsed.config).into_iter())
         .filter(|violation| is_known(violation, &parsed.unknown))
-        .map(|violation| {
-            Diagnostic::warning(violation.summary, violation.detail).at(violation.path)
-        })
+        .map(diagnostics::rule_warning)
         .collect()
 }
 
@@ -92,7 +91,7 @@ pub fn known_violations(violations: Vec<Violation>, unknown: &BTreeSet<Path>) ->
     violations
         .into_iter()
         .filter(|violation| is_known(violation, unknown))
-        .map(|violation| Diagnostic::error(violation.summary, violation.detail).at(violation.path))
+        .map(diagnostics::violation)
         .collect()
 }
 
@@ -102,16 +101,4 @@ fn is_known(violation: &Violation, unknown: &BTreeSet<Path>) -> bool {
         .reads
         .iter()
         .any(|read| unknown.iter().any(|path| path.overlaps(read)))
-}
-
-/// Returns the error for a value that fits the schema and not the types that the schema is made from. Only a defect of
-/// this provider causes it.
-pub fn mismatch(error: serde_json::Error) -> Diagnostics {
-    vec![Diagnostic::error(
-        "The provider cannot read this configuration",
-        format!(
-            "The configuration fits the provider's schema, but not the types that the schema is made from: {error}. This \
-             is a defect of the provider. Please report it with the configuration."
-        ),
-    )]
 }

@@ -17,29 +17,36 @@ use crate::schema::provider::{
 };
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Severity, Value, keep_prior};
 
-use super::computed::{self, Desired};
 use super::data_loss::{self, PlannedChange};
+use super::desired_store::DesiredStore;
 use super::manifests::Manifests;
-use super::parse::parse_over;
+use super::parse::{Parsed, parse_over};
 use super::preflight::Preflight;
 use super::prior_state::{PriorState, store_name};
 use super::private_state::{PrivateState, RolloutProgress};
 use super::replacement::{Old, Replacement};
-use super::{conflicts, drift, ignored, interruption, recreated_services};
+use super::{computed, conflicts, drift, identity, ignored, interruption, recreated_services};
 
 /// Plans a create, an update, a replacement or a destroy.
 ///
-/// `written` is the configuration as the user wrote it, without `ignore_changes`.
+/// `validated_config` is the configuration as the user wrote it, without `ignore_changes`.
 pub async fn plan(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
-    written: &Value,
+    validated_config: &Value,
     request: PlanResourceChangeRequest,
 ) -> PlanResourceChangeResponse {
     let force = settings.options().force_conflicts;
-    let (mut planned, store) = plan_offline(block, settings.namespace(), force, written, &request);
-    if settings.namespace_is_empty() && is_moved_by_default(&request.config, &planned) {
+    let (mut planned, store) = plan_offline(
+        block,
+        settings.namespace(),
+        force,
+        validated_config,
+        &request,
+    );
+    if settings.namespace_is_empty() && is_replaced_by_default_namespace(&request.config, &planned)
+    {
         return PlanResourceChangeResponse {
             diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
             state: request.prior_state,
@@ -75,7 +82,7 @@ pub struct PlannedStore {
     /// `None` while its name or namespace is unknown.
     pub store: Option<StoreName>,
     /// `None` while any value of its configuration is unknown.
-    pub desired: Option<Desired>,
+    pub desired: Option<DesiredStore>,
     /// Its configuration in the serde form.
     pub configuration: Json,
     /// Set if another feature store is destroyed first, and the plan has to check the replacement.
@@ -93,7 +100,7 @@ pub fn plan_offline(
     block: &Block,
     default_namespace: Option<&str>,
     force: bool,
-    written: &Value,
+    validated_config: &Value,
     request: &PlanResourceChangeRequest,
 ) -> (PlanResourceChangeResponse, Option<PlannedStore>) {
     let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
@@ -106,7 +113,7 @@ pub fn plan_offline(
         };
         return (planned, None);
     }
-    match plan_change(&prior, default_namespace, force, written, request) {
+    match plan_change(&prior, default_namespace, force, validated_config, request) {
         Ok((planned, store)) => (planned, Some(store)),
         Err(diagnostics) => {
             let planned = PlanResourceChangeResponse {
@@ -126,7 +133,7 @@ fn plan_change(
     prior: &PriorState<'_>,
     default_namespace: Option<&str>,
     force: bool,
-    written: &Value,
+    validated_config: &Value,
     request: &PlanResourceChangeRequest,
 ) -> Result<(PlanResourceChangeResponse, PlannedStore), Diagnostics> {
     let block = prior.block;
@@ -145,8 +152,8 @@ fn plan_change(
     }
 
     let namespace = state.attribute("namespace").as_str();
-    let mut desired = namespace.and_then(|namespace| Desired::of(&parsed, namespace));
-    let ignored = ignored::paths(written, &request.config, prior.value);
+    let mut desired = namespace.and_then(|namespace| DesiredStore::of(&parsed, namespace));
+    let ignored = ignored::paths(validated_config, &request.config, prior.value);
     let kept = match &mut desired {
         Some(desired) if is_update && !ignored.is_empty() => {
             ignored::keep_live(prior, &ignored, &mut desired.objects.manifests)
@@ -158,60 +165,30 @@ fn plan_change(
         None => computed::write_unknown(block, &mut state, &parsed),
     }
 
-    let known = match &desired {
-        Some(_) => None,
-        None => data_loss::known_spec(&parsed),
-    };
-    let spec = desired.as_ref().map(|desired| &desired.store);
-    let change = match is_update {
-        true => PlannedChange::Update(spec.or(known.as_ref())),
-        false => PlannedChange::Replace,
-    };
-    // Terraform does not apply a plan without a change.
-    let mut diagnostics = match state == *prior.value {
-        true => Vec::new(),
-        false => data_loss::warnings(prior, &change),
-    };
+    let mut diagnostics = data_loss_warnings(prior, &parsed, desired.as_ref(), &state, is_update);
     // With `-minimal-refresh`, Terraform plans once before the refresh and uses the plan after it, so this is no error.
     let unread = prior.check_was_read().err();
     diagnostics.extend(unread.map(|error| Diagnostic {
         severity: Severity::Warning,
         ..error
     }));
-    if let Some(desired) = desired.as_ref().filter(|_| is_update && !force) {
-        let manifests = &desired.objects.manifests;
-        diagnostics.extend(conflicts::predict(prior, &state, manifests));
-    }
     if let Some(desired) = desired.as_ref().filter(|_| is_update) {
-        diagnostics.extend(interruption::warning(prior, desired));
-        diagnostics.extend(recreated_services::warnings(prior, &state, desired));
+        diagnostics.extend(update_warnings(prior, &state, desired, force));
     }
     diagnostics.extend(parsed.tolerated);
-
-    let is_checked = prior.value.is_null() && prior.private.is_checked;
-    let is_requested = prior.value.is_null() && !request.prior_private.is_empty() && !is_checked;
-    let replacement = (!is_update || is_requested).then(|| Replacement {
-        old: Old::of(prior),
-        attribute: match is_requested || requires_replace.contains(&Path::of("name")) {
-            true => Path::of("name"),
-            false => Path::of("namespace"),
-        },
-        owner_id: prior.private.owner_id.clone(),
-    });
     let store = PlannedStore {
         store: store_name(&state),
         desired,
         configuration: parsed.json,
-        replacement,
-        is_checked,
+        replacement: replacement(prior, &requires_replace, request),
+        is_checked: is_checked(prior),
     };
     let planned = PlanResourceChangeResponse {
-        identity: computed::identity(&state),
+        identity: identity::of(&state),
         deferred: deferred(default_namespace, request),
-        private: match (prior.value.is_null(), is_update) {
-            (true, _) => Private::new(),
-            (false, true) => planned_private(prior, kept, &request.prior_private),
-            (false, false) => checked_private(prior),
+        private: match is_update {
+            true => planned_private(prior, kept, &request.prior_private),
+            false => checked_private(prior),
         },
         requires_replace,
         state,
@@ -220,8 +197,74 @@ fn plan_change(
     Ok((planned, store))
 }
 
-/// Returns the private state with the planned manifests that keep live values.
+/// Returns the warnings about data that the update or the replacement deletes.
+fn data_loss_warnings(
+    prior: &PriorState<'_>,
+    parsed: &Parsed,
+    desired: Option<&DesiredStore>,
+    state: &Value,
+    is_update: bool,
+) -> Diagnostics {
+    // Terraform does not apply a plan without a change.
+    if state == prior.value {
+        return Vec::new();
+    }
+    if !is_update {
+        return data_loss::warnings(prior, &PlannedChange::Replace);
+    }
+    let known = match desired {
+        Some(_) => None,
+        None => data_loss::known_spec(parsed),
+    };
+    let spec = desired.map(|desired| &desired.store).or(known.as_ref());
+    data_loss::warnings(prior, &PlannedChange::Update(spec))
+}
+
+/// Returns the warnings about what an update does to the live objects.
+fn update_warnings(
+    prior: &PriorState<'_>,
+    state: &Value,
+    desired: &DesiredStore,
+    force: bool,
+) -> Diagnostics {
+    let mut warnings = match force {
+        true => Vec::new(),
+        false => conflicts::predict(prior, state, &desired.objects.manifests),
+    };
+    warnings.extend(interruption::warning(prior, desired));
+    warnings.extend(recreated_services::warnings(prior, state, desired));
+    warnings
+}
+
+/// Returns the replacement that the plan has to check. In the second request of a replacement that the user requested,
+/// the prior state is null and the private data is that of the old feature store.
+fn replacement(
+    prior: &PriorState<'_>,
+    requires_replace: &[Path],
+    request: &PlanResourceChangeRequest,
+) -> Option<Replacement> {
+    let is_requested =
+        prior.value.is_null() && !request.prior_private.is_empty() && !is_checked(prior);
+    (is_requested || !requires_replace.is_empty()).then(|| Replacement {
+        old: Old::of(prior),
+        attribute: match is_requested || requires_replace.contains(&Path::of("name")) {
+            true => Path::of("name"),
+            false => Path::of("namespace"),
+        },
+        owner_id: prior.private.owner_id.clone(),
+    })
+}
+
+/// Returns whether the first request of a replacement checked it.
+fn is_checked(prior: &PriorState<'_>) -> bool {
+    prior.value.is_null() && prior.private.is_checked
+}
+
+/// Returns the private state with the planned manifests that keep live values; empty for a create.
 fn planned_private(prior: &PriorState<'_>, kept: Manifests, encoded: &Private) -> Private {
+    if prior.value.is_null() {
+        return Private::new();
+    }
     if prior.private.planned == kept {
         return encoded.clone();
     }
@@ -275,13 +318,13 @@ fn check_default_namespace(block: &Block, config: &Value, state: &Value) -> Diag
 }
 
 /// Returns whether the plan replaces the feature store because the namespace of the provider block changed.
-fn is_moved_by_default(config: &Value, planned: &PlanResourceChangeResponse) -> bool {
+fn is_replaced_by_default_namespace(config: &Value, planned: &PlanResourceChangeResponse) -> bool {
     let namespace = Path::of("namespace");
     planned.requires_replace.contains(&namespace) && config.attribute("namespace").is_null()
 }
 
 /// Sets the computed attributes of a plan in which all values are known.
-fn set_computed(state: &mut Value, desired: &Desired, prior: &PriorState<'_>) {
+fn set_computed(state: &mut Value, desired: &DesiredStore, prior: &PriorState<'_>) {
     let (block, value) = (prior.block, prior.value);
     let planned = &desired.objects.manifests;
     computed::write(block, state, &desired.computed());
@@ -306,14 +349,18 @@ fn set_computed(state: &mut Value, desired: &Desired, prior: &PriorState<'_>) {
     if desired.store.drift_policy == DriftPolicy::Strict {
         state.set("drift", drift::added(value.attribute("drift")));
     }
-    if is_settled(prior, state, planned) {
+    if configuration_accepts_drift(prior, state, planned) {
         state.set("drift", value.attribute("drift").clone());
     }
 }
 
 /// Returns whether the configuration asks for the drift in the prior state: by `ignore_changes`, or because the user
 /// wrote the live values into it. The next apply removes such drift from the state, which is no reason for a plan.
-fn is_settled(prior: &PriorState<'_>, planned: &Value, manifests: &Manifests) -> bool {
+fn configuration_accepts_drift(
+    prior: &PriorState<'_>,
+    planned: &Value,
+    manifests: &Manifests,
+) -> bool {
     let is_same = |name: &String| prior.value.attribute(name) == planned.attribute(name);
     let mut others = (prior.block.attributes.keys()).filter(|name| *name != "drift");
     let is_kept = |drift: &Drift| match drift.change {
@@ -564,13 +611,13 @@ mod tests {
             config.set("labels", Value::Map(label.into()));
             config
         };
-        let written = labelled("a");
+        let validated = labelled("a");
         let service = Key::new(Kind::Service, "feast-x-online");
         let drift = Drift {
             object: service.to_string(),
             ..drift(DriftKind::Changed, ".metadata.labels.team", Some("a"))
         };
-        let applied = stored(&block, &written);
+        let applied = stored(&block, &validated);
         let mut observed = applied.private.last_applied[&service].clone();
         observed["metadata"]["labels"]["team"] = json!("b");
         let mut prior = applied.clone().drifted(&block, &drift, Some(observed));
@@ -579,7 +626,7 @@ mod tests {
             .state
             .set("labels", merged.attribute("labels").clone());
         let request = request(Some(&prior), &merged);
-        let (planned, _) = plan_request(&block, Some("ns"), &written, &request);
+        let (planned, _) = plan_request(&block, Some("ns"), &validated, &request);
         assert_eq!(planned.diagnostics, []);
         assert_eq!(planned.state, prior.state);
         let mut expected = applied.private.last_applied;

@@ -59,7 +59,7 @@ impl Preflight<'_> {
             .then(|| diagnostics::missing_permissions(store, &missing, has_namespace));
         let findings = match checked {
             Ok(found) => self.findings(&cluster, store, found, &missing, stop).await,
-            Err(error) if error.reason.is_no_answer() => vec![diagnostics::not_checked(&error)],
+            Err(error) if error.reason.is_unanswered() => vec![diagnostics::not_checked(&error)],
             Err(error) => Vec::from_iter(self.finding(&error, &Findings::default(), &missing)),
         };
         permissions.into_iter().chain(findings).collect()
@@ -225,7 +225,7 @@ impl Preflight<'_> {
 
 /// Returns whether the object was refused by a quota.
 fn is_quota(error: &cluster::Error) -> bool {
-    matches!(&error.reason, Reason::Forbidden { message } if message.contains("exceeded quota"))
+    error.reason.exceeds_quota()
 }
 
 /// Returns whether the error is about a missing permission that is reported already.

@@ -12,7 +12,7 @@ use crate::kubernetes::Kind;
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostic, Value, decode};
 
-use super::computed::Desired;
+use super::desired_store::DesiredStore;
 use super::manifests::Manifests;
 use super::private_state::PrivateState;
 
@@ -65,7 +65,7 @@ impl<'a> PriorState<'a> {
         let Some(spec) = self.spec() else {
             return BTreeSet::new();
         };
-        let (mut pvcs, referenced) = (spec.created_claims(), spec.referenced_claims());
+        let (mut pvcs, referenced) = (spec.created_pvcs(), spec.referenced_pvcs());
         let observed = self.observed.keys();
         let observed = observed.filter(|key| {
             key.kind == Kind::PersistentVolumeClaim && !referenced.contains(&key.name)
@@ -90,10 +90,10 @@ impl<'a> PriorState<'a> {
     }
 
     /// Renders the configuration of the last apply. `value` is [`Self::applied_value`].
-    pub fn render_applied(&self, value: &Value) -> Option<Desired> {
+    pub fn render_applied(&self, value: &Value) -> Option<DesiredStore> {
         match &self.private.applied_attributes {
-            Some(attributes) => Desired::of_state(&attributes.config()?, value),
-            None => Desired::of_state(self.config().ok()?, value),
+            Some(attributes) => DesiredStore::of_state(&attributes.config()?, value),
+            None => DesiredStore::of_state(self.config().ok()?, value),
         }
     }
 

@@ -3,12 +3,17 @@
 //! without a cluster.
 //!
 //! The attribute `objects` shows the same manifests to users. It is never read back, except for a state that an earlier
-//! version of the provider wrote ([`earlier`]).
+//! version of the provider wrote ([`legacy`]).
 
-mod earlier;
+mod legacy;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -20,17 +25,15 @@ use crate::schema::{Block, Value, decode, encode};
 use super::manifests::{Manifests, by_key};
 use super::rewrites::Rewrites;
 
-pub use earlier::show_as_this_version;
-
-/// Stored as JSON. Missing fields have their defaults and unknown fields are ignored, so that versions can differ.
+/// Stored as compressed JSON. Missing fields have their defaults and unknown fields are ignored, so that versions can differ.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrivateState {
     pub rollout: RolloutProgress,
     /// The content of a Secret that the configuration names differs from what the pods run with.
     pub secrets_changed: bool,
-    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source. The HMAC
-    /// key is in the cluster only, so the fingerprints reveal nothing.
+    /// Hashes of the user's Secrets and ConfigMaps that the pods run with, by the name of the source. The HMAC
+    /// key is in the cluster only, so the hashes reveal nothing.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, String>,
     /// The id of the create that this resource instance owns ([`Ownership`](crate::feast::ownership::Ownership)).
@@ -122,12 +125,12 @@ impl PrivateState {
     /// Reads private data and, where an earlier version of the provider wrote it or there is none, the `state` beside
     /// it.
     pub fn decode(block: &Block, state: &Value, private: &[u8]) -> Self {
-        let json: Json = serde_json::from_slice(private).unwrap_or_default();
+        let json: Json = serde_json::from_slice(&decompressed(private)).unwrap_or_default();
         let is_current = json.get("last_applied").is_some();
         let current = is_current.then(|| serde_json::from_value::<Self>(json.clone()).ok());
         let mut decoded = current
             .flatten()
-            .unwrap_or_else(|| earlier::convert(block, state, json));
+            .unwrap_or_else(|| legacy::convert(block, state, json));
         let attributes = decoded.applied_attributes.as_ref();
         if attributes.is_some_and(|attributes| attributes.config().is_none()) {
             // Without them the state is the only configuration, so its drift counts as applied.
@@ -139,7 +142,7 @@ impl PrivateState {
     }
 
     pub fn encode(&self) -> Private {
-        serde_json::to_vec(self).unwrap_or_default()
+        compressed(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// The objects as the last refresh saw them: the manifests of the last apply with the changes of others.
@@ -173,6 +176,24 @@ impl PrivateState {
         self.last_applied.retain(|key, _| exists(key));
         self.changed.retain(|key, _| exists(key));
         self.rewrites.retain(exists);
+    }
+}
+
+/// Returns the data in the gzip format. Terraform writes the whole state after each resource of an apply, so the time of
+/// an apply grows with the size of the state.
+fn compressed(data: &[u8]) -> Private {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    // Writing to memory does not fail.
+    encoder.write_all(data).ok();
+    encoder.finish().unwrap_or_default()
+}
+
+/// Returns the JSON of private data. Earlier versions of the provider did not compress it.
+pub fn decompressed(private: &[u8]) -> Cow<'_, [u8]> {
+    let mut json = Vec::new();
+    match GzDecoder::new(private).read_to_end(&mut json) {
+        Ok(_) => Cow::Owned(json),
+        Err(_) => Cow::Borrowed(private),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use crate::cluster::operator::is_operated;
+use crate::cluster::operator::is_managed_by_operator;
 use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
@@ -18,10 +18,10 @@ use crate::provider::settings::Settings;
 use crate::schema::provider::{Deferred, ReadResourceRequest, ReadResourceResponse};
 use crate::schema::{Block, Diagnostic, Diagnostics, Value};
 
-use super::adopt::Adopted;
 use super::computed;
 use super::drift::{self, DriftEntry};
-use super::import::first_state;
+use super::identity;
+use super::import::{ImportedState, first_state};
 use super::manifests::{self, Manifests};
 use super::moved::is_unread;
 use super::prior_state::{PriorState, store_name};
@@ -35,49 +35,49 @@ pub async fn read(
     stop: &CancellationToken,
     request: ReadResourceRequest,
 ) -> ReadResourceResponse {
-    let mut answer = ReadResourceResponse {
-        identity: computed::identity(&request.state),
+    let mut response = ReadResourceResponse {
+        identity: identity::of(&request.state),
         state: request.state,
         private: request.private,
         ..ReadResourceResponse::default()
     };
     if !settings.cluster_is_known() {
         // The same run creates or changes the cluster. Until then the prior state is all that is known.
-        answer.deferred =
+        response.deferred =
             (request.client.deferral_allowed).then_some(Deferred::ProviderConfigUnknown);
-        return answer;
+        return response;
     }
     let cluster = match settings.cluster().await {
         Ok(cluster) => cluster,
         Err(diagnostic) => {
-            answer.diagnostics.push(diagnostic);
-            return answer;
+            response.diagnostics.push(diagnostic);
+            return response;
         }
     };
-    if is_unread(block, &answer.state, &answer.private) {
-        match read_moved(block, &cluster, stop, &answer.state).await {
+    if is_unread(block, &response.state, &response.private) {
+        match read_moved(block, &cluster, stop, &response.state).await {
             Ok(imported) => {
-                answer.state = imported.state;
-                answer.private = imported.private.encode();
-                answer.diagnostics = imported.diagnostics;
+                response.state = imported.state;
+                response.private = imported.private.encode();
+                response.diagnostics = imported.diagnostics;
             }
             Err(diagnostic) => {
-                answer.diagnostics.push(diagnostic);
-                return answer;
+                response.diagnostics.push(diagnostic);
+                return response;
             }
         }
     }
-    let prior = PriorState::decode(block, &answer.state, &answer.private);
+    let prior = PriorState::decode(block, &response.state, &response.private);
     match refresh(&cluster, stop, &prior).await {
         Ok(Some(refreshed)) => {
-            answer.diagnostics.extend(refreshed.warnings);
-            answer.private = refreshed.private.encode();
-            answer.state = refreshed.state;
+            response.diagnostics.extend(refreshed.warnings);
+            response.private = refreshed.private.encode();
+            response.state = refreshed.state;
         }
-        Ok(None) => answer.state = Value::Null,
-        Err(diagnostic) => answer.diagnostics.push(diagnostic),
+        Ok(None) => response.state = Value::Null,
+        Err(diagnostic) => response.diagnostics.push(diagnostic),
     }
-    answer
+    response
 }
 
 /// Imports the feature store of a state that a `moved` block has made.
@@ -86,7 +86,7 @@ async fn read_moved(
     cluster: &Cluster,
     stop: &CancellationToken,
     state: &Value,
-) -> Result<Adopted, Diagnostic> {
+) -> Result<ImportedState, Diagnostic> {
     let store = store_name(state).unwrap_or_default();
     first_state(block, cluster, stop, &store).await
 }
@@ -110,7 +110,10 @@ async fn refresh(
     let mut live = read_objects(cluster, &store, &keys, stop)
         .await
         .map_err(|error| diagnostics::cluster_error("Cannot read the feature store", &error))?;
-    prior.private.rewrites.settle(last_applied, &mut live);
+    prior
+        .private
+        .rewrites
+        .restore_applied(last_applied, &mut live);
     let observed = observed(last_applied, &live);
     if observed.is_empty() {
         return Ok(None);
@@ -157,12 +160,15 @@ async fn refresh(
         .iter()
         .filter(|drift| drift.change == DriftKind::Added);
     let added: Vec<&Drift> = added.collect();
-    let operated: Vec<&Key> = (last_applied.keys())
-        .filter(|key| live.get(key).is_some_and(|live| is_operated(live, &store)))
+    let operator_owned: Vec<&Key> = (last_applied.keys())
+        .filter(|key| {
+            live.get(key)
+                .is_some_and(|live| is_managed_by_operator(live, &store))
+        })
         .collect();
     let mut warnings = Vec::from_iter(diagnostics::added_by_others(&added));
-    if !operated.is_empty() {
-        warnings.push(diagnostics::owned_by_operator(&store, &operated));
+    if !operator_owned.is_empty() {
+        warnings.push(diagnostics::owned_by_operator(&store, &operator_owned));
     }
     Ok(Some(Refreshed {
         state,
@@ -189,7 +195,7 @@ pub async fn read_objects(
         Scope::Cluster => !keys.contains(key),
     });
     if !listed.is_empty() {
-        live.extend(cluster.read_leftovers(store, &listed, stop).await?);
+        live.extend(cluster.read_leftover_objects(store, &listed, stop).await?);
     }
     Ok(live)
 }

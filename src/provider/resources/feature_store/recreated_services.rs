@@ -7,11 +7,11 @@ use crate::provider::diagnostics;
 use crate::schema::{Diagnostic, Diagnostics, Value};
 
 use super::attribute_paths::AttributePaths;
-use super::computed::Desired;
+use super::desired_store::DesiredStore;
 use super::prior_state::PriorState;
 
 /// Returns a warning for each Service that an update creates again, at the attribute. `planned` is the planned state.
-pub fn warnings(prior: &PriorState<'_>, planned: &Value, desired: &Desired) -> Diagnostics {
+pub fn warnings(prior: &PriorState<'_>, planned: &Value, desired: &DesiredStore) -> Diagnostics {
     let attributes = AttributePaths {
         block: prior.block,
         planned,

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value as Json;
 
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
-use crate::feast::ownership::{Event, Ownership};
+use crate::feast::ownership::{Ownership, OwnershipEvent};
 use crate::kubernetes::kind::Scope;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
@@ -66,8 +66,10 @@ impl Replacement {
         };
         let freed = |live: &BTreeMap<Key, Json>, ownership: &Ownership| {
             let owner_id = self.owner_id.as_deref();
-            let is_old =
-                self.old.is_none() && ownership.after(Event::DestroyStarts { owner_id }).is_ok();
+            let is_old = self.old.is_none()
+                && ownership
+                    .after(OwnershipEvent::DestroyStarts { owner_id })
+                    .is_ok();
             Freed {
                 is_same_store: is_old,
                 objects: self.freed_objects(&cluster, new, live, is_old),
@@ -76,7 +78,7 @@ impl Replacement {
         };
         let checked = match check_create(&cluster, planned, new, freed, stop).await {
             Ok(found) => self.diagnostics(new, planned, found),
-            Err(error) if error.reason.is_no_answer() => vec![unchecked(new, &error)],
+            Err(error) if error.reason.is_unanswered() => vec![unchecked(new, &error)],
             Err(error) => vec![self.rejected(&error)],
         };
         let explained = |diagnostic: Diagnostic| match diagnostic.severity {

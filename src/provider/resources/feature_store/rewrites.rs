@@ -51,7 +51,7 @@ impl Rewrites {
     pub fn after(&self, outcome: &Outcome) -> Self {
         let mut rewrites = self.0.clone();
         for key in &outcome.changed {
-            let changes = outcome.unsettled.get(key).into_iter().flatten();
+            let changes = outcome.differences.get(key).into_iter().flatten();
             let changes = changes.filter(|change| is_recorded(key, change));
             let recorded: Vec<Rewrite> = changes.filter_map(Rewrite::of).collect();
             match recorded.is_empty() {
@@ -59,7 +59,7 @@ impl Rewrites {
                 false => rewrites.insert(key.clone(), recorded),
             };
         }
-        rewrites.retain(|key, _| outcome.exists.contains_key(key));
+        rewrites.retain(|key, _| outcome.objects.contains_key(key));
         Self(rewrites)
     }
 
@@ -76,15 +76,15 @@ impl Rewrites {
     }
 
     /// Puts the values of the manifests into the live objects wherever the difference is recorded.
-    pub fn settle(&self, manifests: &Manifests, live: &mut BTreeMap<Key, Json>) {
+    pub fn restore_applied(&self, manifests: &Manifests, live: &mut BTreeMap<Key, Json>) {
         for key in self.0.keys() {
             if let (Some(manifest), Some(live)) = (manifests.get(key), live.get_mut(key)) {
-                self.settle_object(key, &to_apply_body(key, manifest), live);
+                self.restore_applied_in(key, &to_apply_body(key, manifest), live);
             }
         }
     }
 
-    fn settle_object(&self, key: &Key, manifest: &Json, live: &mut Json) {
+    fn restore_applied_in(&self, key: &Key, manifest: &Json, live: &mut Json) {
         let (recorded, others): (Vec<FieldChange>, Vec<FieldChange>) = changes(manifest, live, "")
             .into_iter()
             .partition(|change| self.contains(key, change));
@@ -145,19 +145,19 @@ mod tests {
     /// The record after an apply whose answer is `live`.
     fn record(before: &Rewrites, manifest: &Json, live: &Json) -> Rewrites {
         let outcome = Outcome {
-            exists: [(key(), live.clone())].into(),
+            objects: [(key(), live.clone())].into(),
             changed: [key()].into(),
-            unsettled: [(key(), changes(manifest, live, ""))].into(),
+            differences: [(key(), changes(manifest, live, ""))].into(),
             ..Outcome::default()
         };
         before.after(&outcome)
     }
 
-    /// The fields that differ once the recorded ones are settled.
+    /// The fields that differ once the recorded ones are restored.
     fn differences(rewrites: &Rewrites, manifest: &Json, live: &Json) -> Vec<String> {
         let manifests = Manifests::from([(key(), manifest.clone())]);
         let mut live = BTreeMap::from([(key(), live.clone())]);
-        rewrites.settle(&manifests, &mut live);
+        rewrites.restore_applied(&manifests, &mut live);
         let left = changes(manifest, &live[&key()], "");
         left.iter().map(|change| change.field.to_string()).collect()
     }
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(json!(rewrites), json);
         assert_eq!(serde_json::from_value::<Rewrites>(json).unwrap(), rewrites);
         let outcome = Outcome {
-            exists: [(key(), Json::Null)].into(),
+            objects: [(key(), Json::Null)].into(),
             ..Outcome::default()
         };
         assert_eq!(rewrites.after(&outcome), rewrites, "not written");

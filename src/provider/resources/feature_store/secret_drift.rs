@@ -1,5 +1,5 @@
 //! Drift of the content of Secrets: what the pods run with against what they would run with after an apply. Contents
-//! are compared by their fingerprints.
+//! are compared by their hashes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::DriftKind;
 use crate::feast::names;
 use crate::feast::objects::Objects;
-use crate::feast::secrets::fingerprint::{Fingerprints, fingerprint};
+use crate::feast::secrets::hashes::{PodHashes, hmac_hash};
 use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::secrets::store_secret;
@@ -18,7 +18,7 @@ use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::{Author, ManagedFields, last_writer};
 use crate::kubernetes::{Key, Kind};
 
-use super::computed::Desired;
+use super::desired_store::DesiredStore;
 use super::drift::DriftEntry;
 
 /// The live objects to compare.
@@ -26,7 +26,7 @@ pub struct SecretDrift<'a> {
     pub cluster: &'a Arc<Cluster>,
     pub stop: &'a CancellationToken,
     /// The configuration of the last apply; `None` where it cannot be read.
-    pub desired: Option<&'a Desired>,
+    pub desired: Option<&'a DesiredStore>,
     /// The Deployment of the servers.
     pub deployment: &'a Json,
     /// The Deployment of the lineage server.
@@ -40,7 +40,7 @@ pub struct Compared {
     pub entries: Vec<DriftEntry>,
     /// Whether an apply would replace the pods.
     pub is_changed: bool,
-    /// Fingerprints of the user's Secrets and ConfigMaps that the pods run with, by the name of the source.
+    /// Hashes of the user's Secrets and ConfigMaps that the pods run with, by the name of the source.
     pub sources: BTreeMap<String, String>,
 }
 
@@ -51,7 +51,7 @@ struct Current {
 }
 
 impl SecretDrift<'_> {
-    /// Compares. `sources` are the recorded fingerprints; they are empty after an import.
+    /// Compares. `sources` are the recorded hashes; they are empty after an import.
     pub async fn compare(&self, sources: &BTreeMap<String, String>) -> Compared {
         let mut compared = Compared {
             entries: Vec::new(),
@@ -87,15 +87,15 @@ impl SecretDrift<'_> {
         }
         compared.is_changed = true;
         if sources.is_empty() && !current.sources.is_empty() {
-            // Without recorded fingerprints, the source that changed is unknown. Without sources, another version of
+            // Without recorded hashes, the source that changed is unknown. Without sources, another version of
             // the provider rendered the configuration.
             let file = Some(names::FEATURE_STORE_YAML);
             let entry = DriftEntry::of_content(DriftKind::Rotated, &own, file, None);
             compared.entries.push(entry);
         }
-        for (source, fingerprint) in current.sources {
+        for (source, hash) in current.sources {
             let recorded = sources.get(&source.to_string());
-            if recorded.is_some_and(|recorded| *recorded != fingerprint) {
+            if recorded.is_some_and(|recorded| *recorded != hash) {
                 compared.entries.push(self.rotated(&source).await);
             }
         }
@@ -105,9 +105,9 @@ impl SecretDrift<'_> {
     /// Returns whether the pods run with what an apply would give them.
     fn runs_with(&self, current: &Objects<Resolved>) -> bool {
         let lineage = self.lineage.zip(current.lineage());
-        has_fingerprints(self.deployment, current.servers())
-            && lineage.is_none_or(|(deployment, current)| has_fingerprints(deployment, current))
-            && current.applied() == applied(self.deployment)
+        has_hashes(self.deployment, current.servers())
+            && lineage.is_none_or(|(deployment, current)| has_hashes(deployment, current))
+            && current.feast_apply_hash() == applied(self.deployment)
     }
 
     async fn rotated(&self, source: &Source) -> DriftEntry {
@@ -121,7 +121,7 @@ impl SecretDrift<'_> {
     /// Returns `None` if the user's Secrets cannot be read or merged, which the next apply reports.
     async fn current(&self, secret: &Json) -> Option<Current> {
         let hash_key = store_secret::hash_key(secret)?;
-        let Desired { store, objects } = self.desired?;
+        let DesiredStore { store, objects } = self.desired?;
         let sources = objects.sources();
         let contents = (self.cluster).contents_for_refresh(&store.namespace, &sources, self.stop);
         let contents = contents.await.ok()?;
@@ -132,7 +132,7 @@ impl SecretDrift<'_> {
         });
         Some(Current {
             objects: resolved.ok()?,
-            sources: fingerprints(&contents, &hash_key),
+            sources: hashes(&contents, &hash_key),
         })
     }
 }
@@ -141,33 +141,33 @@ fn secret_name(secret: &Json) -> &str {
     secret["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Returns the fingerprint of each of the user's Secrets and ConfigMaps.
-fn fingerprints(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
+/// Returns the hash of each of the user's Secrets and ConfigMaps.
+fn hashes(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
     let texts = contents.iter().map(|(source, values)| {
         let text = json!(values).to_string();
-        (source.clone(), fingerprint(hash_key, &text))
+        (source.clone(), hmac_hash(hash_key, &text))
     });
     texts.collect()
 }
 
-/// Returns the fingerprints as the private state records them.
+/// Returns the hashes as the private state records them.
 pub fn recorded(contents: &Contents, hash_key: &[u8]) -> BTreeMap<String, String> {
-    by_name(fingerprints(contents, hash_key))
+    by_name(hashes(contents, hash_key))
 }
 
 fn by_name(sources: BTreeMap<Source, String>) -> BTreeMap<String, String> {
     let named = sources.into_iter();
     named
-        .map(|(source, fingerprint)| (source.to_string(), fingerprint))
+        .map(|(source, hash)| (source.to_string(), hash))
         .collect()
 }
 
-/// Returns whether the pod template has these fingerprints.
-fn has_fingerprints(deployment: &Json, fingerprints: &Fingerprints) -> bool {
-    let Fingerprints {
+/// Returns whether the pod template has these hashes.
+fn has_hashes(deployment: &Json, hashes: &PodHashes) -> bool {
+    let PodHashes {
         configuration,
         certificates,
-    } = fingerprints;
+    } = hashes;
     configuration_hash(deployment) == Some(configuration)
         && pod_annotation(deployment, names::CERTIFICATES_HASH_ANNOTATION)
             == certificates.as_deref()
@@ -197,7 +197,7 @@ fn pod_annotation<'a>(deployment: &'a Json, annotation: &str) -> Option<&'a str>
     deployment.pointer("/spec/template/metadata/annotations")?[annotation].as_str()
 }
 
-/// Returns the fingerprint of the last successful `feast apply`.
+/// Returns the hash of the last successful `feast apply`.
 fn applied(deployment: &Json) -> Option<&str> {
     deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION].as_str()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::cluster::apply::{Outcome, Undone};
 use crate::cluster::{self, CancellationToken, Reason};
 use crate::feast::names;
-use crate::feast::ownership::{Event, UNDO_SECONDS};
+use crate::feast::ownership::{OwnershipEvent, UNDO_SECONDS};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::provider::ApplyResourceChangeResponse;
@@ -31,7 +31,8 @@ impl ApplyOperation<'_> {
         rollout: &RolledOut,
     ) {
         if outcome.errors.is_empty() && rollout.errors.is_empty() {
-            let recorded = self.record(prepared, outcome, Event::CreateSucceeds, self.stop);
+            let recorded =
+                self.record(prepared, outcome, OwnershipEvent::CreateSucceeds, self.stop);
             let recorded = recorded.await;
             outcome.errors.extend(recorded.err());
         }
@@ -44,7 +45,7 @@ impl ApplyOperation<'_> {
     async fn record_failure(&self, prepared: &Prepared, outcome: &mut Outcome) {
         // The operation may have been cancelled. This is its last request.
         let uncancelled = CancellationToken::new();
-        let recorded = self.record(prepared, outcome, Event::CreateFails, &uncancelled);
+        let recorded = self.record(prepared, outcome, OwnershipEvent::CreateFails, &uncancelled);
         tokio::time::timeout(RECORD_TIMEOUT, recorded).await.ok();
     }
 
@@ -53,12 +54,12 @@ impl ApplyOperation<'_> {
         &self,
         prepared: &Prepared,
         outcome: &mut Outcome,
-        event: Event<'_>,
+        event: OwnershipEvent<'_>,
         cancel: &CancellationToken,
     ) -> Result<(), cluster::Error> {
         let key = Key::new(Kind::Secret, names::main(&prepared.store.name));
         // After a write whose response was lost, there is no version to write over.
-        let Some(live) = outcome.exists.get(&key) else {
+        let Some(live) = outcome.objects.get(&key) else {
             return Ok(());
         };
         if live["metadata"]["resourceVersion"].is_null() {
@@ -71,12 +72,12 @@ impl ApplyOperation<'_> {
         if let Ok(ownership) = ownership.after(event) {
             objects.set_owner(&ownership);
         }
-        if let Event::CreateIsUndone { .. } = event {
-            objects.withhold_configuration();
+        if let OwnershipEvent::CreateIsUndone { .. } = event {
+            objects.clear_configuration();
         }
         let secret = &objects.manifests[&key];
         let written = (prepared.cluster).write_owner(&prepared.store, live, secret, cancel);
-        outcome.exists.insert(key, written.await?);
+        outcome.objects.insert(key, written.await?);
         Ok(())
     }
 
@@ -88,14 +89,14 @@ impl ApplyOperation<'_> {
         prepared: &Prepared,
         outcome: &mut Outcome,
     ) -> Option<ApplyResourceChangeResponse> {
-        if outcome.exists.is_empty() {
+        if outcome.objects.is_empty() {
             return None;
         }
-        let is_made = !outcome.created.is_empty();
+        let has_created = !outcome.created.is_empty();
         // A request to stop must not leave half of the objects.
         let uncancelled = CancellationToken::new();
         let now = prepared.cluster.now();
-        let event = Event::CreateIsUndone { now };
+        let event = OwnershipEvent::CreateIsUndone { now };
         let withheld = self.record(prepared, outcome, event, &uncancelled);
         let error = match tokio::time::timeout(RECORD_TIMEOUT, withheld).await {
             Ok(Ok(())) => None,
@@ -119,14 +120,14 @@ impl ApplyOperation<'_> {
             errors: Vec::new(),
         });
         let is_secret = |key: &Key| key.kind == Kind::Secret;
-        if outcome.exists.keys().any(is_secret) {
+        if outcome.objects.keys().any(is_secret) {
             // The next create adopts what is left, of this create or an earlier one.
             self.record_failure(prepared, outcome).await;
         }
         let mut diagnostics = self.failures(prepared, &errors);
         let failed = |error| diagnostics::cluster_error("Cannot undo the create", error);
         diagnostics.extend(failures.iter().map(failed));
-        diagnostics::add_undone(&mut diagnostics, is_made, &left);
+        diagnostics::add_undone(&mut diagnostics, has_created, &left);
         Some(ApplyResourceChangeResponse {
             diagnostics,
             ..ApplyResourceChangeResponse::default()

@@ -12,7 +12,7 @@ use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
 use crate::feast::feature_store_yaml::{SecretError, SecretProblem};
 use crate::feast::names;
 use crate::feast::objects::Objects;
-use crate::feast::ownership::{Event, Ownership};
+use crate::feast::ownership::{Ownership, OwnershipEvent};
 use crate::feast::secrets::issued::issued;
 use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::resolve::{Resolved, Secrets};
@@ -24,8 +24,8 @@ use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics};
 
-use super::super::computed::Desired;
 use super::super::data_loss;
+use super::super::desired_store::DesiredStore;
 use super::super::parse::parse_over;
 use super::super::secret_drift;
 use super::ApplyOperation;
@@ -39,7 +39,7 @@ const MAX_AGE: Duration = Duration::from_secs(1);
 pub(super) struct Prepared {
     pub cluster: Arc<Cluster>,
     pub store: StoreName,
-    pub desired: Desired,
+    pub desired: DesiredStore,
     pub resolved: ResolvedStore,
     /// The live objects.
     pub live: BTreeMap<Key, Json>,
@@ -51,9 +51,9 @@ pub(super) struct Prepared {
 pub(super) struct Awaited {
     sources: BTreeSet<Source>,
     /// The objects that ask for them, by the Secret or ConfigMap that has them.
-    asked_by: BTreeMap<Key, Key>,
+    requested_by: BTreeMap<Key, Key>,
     /// The objects that ask for the missing ones.
-    pub by: BTreeSet<Key>,
+    pub blocked_by: BTreeSet<Key>,
     /// The values of all other sources.
     contents: Contents,
     configuration: String,
@@ -65,7 +65,7 @@ pub(super) struct ResolvedStore {
     pub objects: Objects<Resolved>,
     /// The ownership that their Secret records.
     pub ownership: Ownership,
-    /// Fingerprints of the user's Secrets and ConfigMaps in them.
+    /// Hashes of the user's Secrets and ConfigMaps in them.
     pub sources: BTreeMap<String, String>,
     /// The values to remove from container logs.
     pub redaction: Redaction,
@@ -90,7 +90,7 @@ impl ApplyOperation<'_> {
             return Err(forbidden);
         }
         let namespace = settings.namespace().unwrap_or(names::DEFAULT_NAMESPACE);
-        let Some(mut desired) = Desired::of(&parsed, namespace) else {
+        let Some(mut desired) = DesiredStore::of(&parsed, namespace) else {
             return Err(vec![diagnostics::still_unknown(
                 "an apply",
                 &parsed.unknown,
@@ -128,13 +128,13 @@ impl ApplyOperation<'_> {
             configuration: &configuration,
         };
         let resolved = resolve(&desired, &inputs, &existing.ownership, &existing.live)?;
-        let asked_by = issued(&desired.objects.manifests);
-        let by = missing.iter().filter_map(|it| asked_by.get(&it.object()));
-        let by: BTreeSet<Key> = by.cloned().collect();
+        let requested_by = issued(&desired.objects.manifests);
+        let blocked_by = (missing.iter()).filter_map(|it| requested_by.get(&it.object()));
+        let blocked_by: BTreeSet<Key> = blocked_by.cloned().collect();
         let awaited = (!missing.is_empty()).then_some(Awaited {
             sources: missing,
-            asked_by,
-            by,
+            requested_by,
+            blocked_by,
             contents,
             configuration,
             hash_key,
@@ -154,7 +154,7 @@ impl ApplyOperation<'_> {
     async fn existing_objects(
         &self,
         cluster: &Cluster,
-        desired: &Desired,
+        desired: &DesiredStore,
         configuration: &Json,
         owner_id: &str,
     ) -> Result<Existing, Diagnostics> {
@@ -166,13 +166,13 @@ impl ApplyOperation<'_> {
         let live = live.await.map_err(|error| preparation_errors(&[error]))?;
         let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
         let event = match self.is_create() {
-            true => Event::CreateStarts {
+            true => OwnershipEvent::CreateStarts {
                 owner_id,
                 is_same_configuration: store_secret::has_configuration(secret, configuration),
                 now: cluster.now(),
                 timeout: desired.store.timeouts.create,
             },
-            false => Event::UpdateStarts {
+            false => OwnershipEvent::UpdateStarts {
                 owner_id: self.prior.private.owner_id.as_deref(),
                 new_id: owner_id,
             },
@@ -191,7 +191,7 @@ impl ApplyOperation<'_> {
     async fn contents(
         &self,
         cluster: &Cluster,
-        desired: &Desired,
+        desired: &DesiredStore,
     ) -> Result<(Contents, BTreeSet<Source>), Diagnostics> {
         let timeout = SOURCES_TIMEOUT.min(self.timeout(desired));
         let namespace = &desired.store.namespace;
@@ -229,7 +229,7 @@ impl ApplyOperation<'_> {
     }
 
     /// The timeout of the operation.
-    pub(super) fn timeout(&self, desired: &Desired) -> Duration {
+    pub(super) fn timeout(&self, desired: &DesiredStore) -> Duration {
         let timeouts = &desired.store.timeouts;
         match self.is_create() {
             true => timeouts.create,
@@ -255,16 +255,16 @@ impl Prepared {
         let namespace = &self.store.namespace;
         let Awaited {
             sources,
-            asked_by,
-            by: _,
+            requested_by,
+            blocked_by: _,
             contents,
             configuration,
             hash_key,
         } = awaited;
         let deadline = Instant::now() + timeout.min(SOURCES_TIMEOUT);
-        let issued = self
-            .cluster
-            .issued_contents(namespace, sources, asked_by, deadline, stop);
+        let issued =
+            self.cluster
+                .wait_for_certificates(namespace, sources, requested_by, deadline, stop);
         let mut contents = contents.clone();
         contents.extend(issued.await?);
         let secrets = Secrets {
@@ -275,7 +275,7 @@ impl Prepared {
         let ownership = &self.resolved.ownership;
         // Only the certificates are new, so an error is about them.
         resolve(&self.desired, &secrets, ownership, live).map_err(|_| {
-            let issued = asked_by.iter();
+            let issued = requested_by.iter();
             issued
                 .map(|(key, by)| self.cluster.not_issued(namespace, key, by, None))
                 .collect()
@@ -285,7 +285,7 @@ impl Prepared {
 
 /// Returns the Secrets and ConfigMaps to read: those that exist before the apply, and those that objects of the feature
 /// store ask another controller for.
-fn sources(desired: &Desired) -> (BTreeSet<Source>, BTreeSet<Source>) {
+fn sources(desired: &DesiredStore) -> (BTreeSet<Source>, BTreeSet<Source>) {
     let issued = issued(&desired.objects.manifests);
     let sources = desired.objects.sources().into_iter();
     sources.partition(|source| !issued.contains_key(&source.object()))
@@ -309,7 +309,7 @@ fn with_placeholders(mut contents: Contents, missing: &BTreeSet<Source>) -> Cont
 /// One error for each source that is missing or cannot be read.
 pub async fn present_contents(
     cluster: &Cluster,
-    desired: &Desired,
+    desired: &DesiredStore,
     stop: &CancellationToken,
 ) -> Result<Contents, Vec<cluster::Error>> {
     let namespace = &desired.store.namespace;
@@ -323,7 +323,7 @@ pub async fn present_contents(
 
 /// Merges the user's Secrets and ConfigMaps into the objects.
 fn resolve(
-    desired: &Desired,
+    desired: &DesiredStore,
     secrets: &Secrets<'_>,
     ownership: &Ownership,
     live: &BTreeMap<Key, Json>,
@@ -361,7 +361,7 @@ fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Diagnostics> {
 /// the other namespace skips the check.
 pub async fn check_remote_registry(
     cluster: &Cluster,
-    desired: &Desired,
+    desired: &DesiredStore,
     stop: &CancellationToken,
 ) -> Result<(), Diagnostics> {
     let Registry::Remote(registry) = &desired.store.registry else {
@@ -387,7 +387,7 @@ pub async fn check_remote_registry(
 /// ended.
 pub async fn check_volume_group(
     cluster: &Cluster,
-    desired: &Desired,
+    desired: &DesiredStore,
     stop: &CancellationToken,
 ) -> Result<(), Diagnostics> {
     match desired.store.has_default_group() && cluster.is_openshift(stop).await == Some(true) {
@@ -399,7 +399,7 @@ pub async fn check_volume_group(
 /// Checks that a feature store with certificates of OpenShift is in an OpenShift cluster.
 pub async fn check_openshift(
     cluster: &Cluster,
-    desired: &Desired,
+    desired: &DesiredStore,
     stop: &CancellationToken,
 ) -> Result<(), Diagnostics> {
     match desired.store.serving_certificates && cluster.is_openshift(stop).await == Some(false) {
@@ -418,7 +418,7 @@ fn preparation_errors(errors: &[cluster::Error]) -> Diagnostics {
 /// Returns a diagnostic for each of the user's Secrets and ConfigMaps that cannot be read, at the attribute that names
 /// it. `waited` is how long the apply has waited for missing ones.
 pub fn sources_errors(
-    desired: &Desired,
+    desired: &DesiredStore,
     errors: &[cluster::Error],
     waited: Option<Duration>,
 ) -> Diagnostics {

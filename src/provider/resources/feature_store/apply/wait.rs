@@ -50,7 +50,7 @@ pub async fn complete(
 }
 
 /// Returns whether the Deployment has another number of replicas than the configuration sets.
-pub(super) fn is_moved(store: &Store, deployment: &Json) -> bool {
+pub(super) fn replicas_differ(store: &Store, deployment: &Json) -> bool {
     match &store.replicas {
         Replicas::Static(replicas) => deployment["spec"]["replicas"] != *replicas,
         Replicas::Stopped { .. } => deployment["spec"]["replicas"] != 0,

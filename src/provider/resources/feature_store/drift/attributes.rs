@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::feast::names::{self, Endpoint, ServerKind, Service};
+use crate::feast::names::{self, Endpoint, FeastService, ServerKind};
 use crate::kubernetes::field_path::{FieldPath, FieldStep};
 use crate::kubernetes::{Key, Kind};
 use crate::schema::encode::{encode, of_kind, of_type};
@@ -53,7 +53,7 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         Kind::CronJob => rows.push(row(&["spec"], "cron_job")),
         Kind::PersistentVolumeClaim => {
             let mut services = SERVICES.iter();
-            let own = services.find(|(service, _)| key.name == names::claim(store, *service));
+            let own = services.find(|(service, _)| key.name == names::pvc(store, *service));
             rows.extend(own.map(|(_, place)| {
                 let create = format!("{place}.persistence.file.pvc.create");
                 row(&["spec"], &create)
@@ -132,34 +132,39 @@ const POD: [&str; 3] = ["spec", "template", "spec"];
 const PRE_STOP_SLEEP: [&str; 4] = ["lifecycle", "preStop", "sleep", "seconds"];
 
 /// The attribute with the settings of each service.
-const SERVICES: [(Service, &str); 3] = [
-    (Service::Online, "services.online_store"),
-    (Service::Offline, "services.offline_store"),
-    (Service::Registry, "services.registry.local"),
+const SERVICES: [(FeastService, &str); 3] = [
+    (FeastService::Online, "services.online_store"),
+    (FeastService::Offline, "services.offline_store"),
+    (FeastService::Registry, "services.registry.local"),
 ];
 
 /// An attribute that sets a field, and its type.
-pub struct Place<'a> {
+pub struct AttributeRef<'a> {
     pub path: Path,
-    shape: Shape<'a>,
+    shape: AttributeShape<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Shape<'a> {
+enum AttributeShape<'a> {
     Attributes(&'a BTreeMap<String, Attribute>),
     Kind(&'a schema::Kind),
     Type(&'a Type),
 }
 
 /// Returns the attributes of this state that set the field.
-pub fn of<'a>(block: &'a Block, state: &Value, key: &Key, field: &FieldPath) -> Vec<Place<'a>> {
+pub fn of<'a>(
+    block: &'a Block,
+    state: &Value,
+    key: &Key,
+    field: &FieldPath,
+) -> Vec<AttributeRef<'a>> {
     let store = state.attribute("name").as_str().unwrap_or_default();
     (rows(key, store).iter())
         .filter_map(|(above, attribute)| {
             let mut rest = field.below(above)?.iter();
-            let root = Place {
+            let root = AttributeRef {
                 path: Path::root(),
-                shape: Shape::Attributes(&block.attributes),
+                shape: AttributeShape::Attributes(&block.attributes),
             };
             rest.try_fold(root.descend(attribute)?, |place, step| {
                 let value = state.get(&place.path)?;
@@ -169,22 +174,24 @@ pub fn of<'a>(block: &'a Block, state: &Value, key: &Key, field: &FieldPath) -> 
         .collect()
 }
 
-impl<'a> Place<'a> {
+impl<'a> AttributeRef<'a> {
     /// Follows attribute names that are separated by dots.
     fn descend(self, dotted: &str) -> Option<Self> {
         dotted.split('.').try_fold(self, |place, name| {
             let attribute = place.attributes()?.get(name)?;
-            Some(Place {
+            Some(AttributeRef {
                 path: place.path.attribute(name),
-                shape: Shape::Kind(&attribute.kind),
+                shape: AttributeShape::Kind(&attribute.kind),
             })
         })
     }
 
     fn attributes(&self) -> Option<&'a BTreeMap<String, Attribute>> {
         match self.shape {
-            Shape::Attributes(attributes) => Some(attributes),
-            Shape::Kind(schema::Kind::Nested(Nesting::Single, attributes)) => Some(attributes),
+            AttributeShape::Attributes(attributes) => Some(attributes),
+            AttributeShape::Kind(schema::Kind::Nested(Nesting::Single, attributes)) => {
+                Some(attributes)
+            }
             _ => None,
         }
     }
@@ -195,23 +202,27 @@ impl<'a> Place<'a> {
         let (step, shape) = match (step, self.shape) {
             (
                 FieldStep::Name(key),
-                Shape::Type(Type::Map(inner)) | Shape::Kind(Plain(Type::Map(inner))),
-            ) => (Step::Key(key.clone()), Shape::Type(inner)),
+                AttributeShape::Type(Type::Map(inner))
+                | AttributeShape::Kind(Plain(Type::Map(inner))),
+            ) => (Step::Key(key.clone()), AttributeShape::Type(inner)),
             (FieldStep::Name(key), _) => {
                 let mut attributes = self.attributes()?.iter();
                 let (name, attribute) = attributes.find(|(_, attribute)| attribute.key == *key)?;
-                (Step::Attribute(name.clone()), Shape::Kind(&attribute.kind))
+                (
+                    Step::Attribute(name.clone()),
+                    AttributeShape::Kind(&attribute.kind),
+                )
             }
-            (step, Shape::Kind(Nested(Nesting::List | Nesting::Set, inner))) => {
+            (step, AttributeShape::Kind(Nested(Nesting::List | Nesting::Set, inner))) => {
                 let position = position(inner, value, step)?;
-                (Step::Index(position), Shape::Attributes(inner))
+                (Step::Index(position), AttributeShape::Attributes(inner))
             }
-            (FieldStep::Index(position), Shape::Kind(Plain(Type::List(inner)))) => {
-                (Step::Index(*position), Shape::Type(inner))
+            (FieldStep::Index(position), AttributeShape::Kind(Plain(Type::List(inner)))) => {
+                (Step::Index(*position), AttributeShape::Type(inner))
             }
             _ => return None,
         };
-        Some(Place {
+        Some(AttributeRef {
             path: self.path.with(step),
             shape,
         })
@@ -220,9 +231,9 @@ impl<'a> Place<'a> {
     /// Returns a value of the object as the attribute holds it.
     pub fn value(&self, json: &Json) -> Value {
         match self.shape {
-            Shape::Attributes(attributes) => encode(attributes, json),
-            Shape::Kind(kind) => of_kind(kind, json),
-            Shape::Type(plain) => of_type(plain, json),
+            AttributeShape::Attributes(attributes) => encode(attributes, json),
+            AttributeShape::Kind(kind) => of_kind(kind, json),
+            AttributeShape::Type(plain) => of_type(plain, json),
         }
     }
 }

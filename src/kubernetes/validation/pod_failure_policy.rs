@@ -13,7 +13,7 @@ const MAX_CONDITIONS: usize = 20;
 const MAX_EXIT_CODES: usize = 255;
 
 /// Validates the rules of a policy, except for what depends on other fields of the Job.
-pub fn pod_failure_policy(policy: &PodFailurePolicy) -> Vec<Violation> {
+pub fn validate(policy: &PodFailurePolicy) -> Vec<Violation> {
     let list = Path::of("rules");
     let rules = policy.rules.iter().enumerate();
     let rules = rules.flat_map(|(index, rule)| self::rule(&list.index(index), rule));
@@ -112,7 +112,7 @@ mod tests {
             .iter()
             .map(|(path, it)| (path.as_str(), *it))
             .collect();
-        testing::check(&json!({"rules": [rule]}), pod_failure_policy, &expected);
+        testing::check(&json!({"rules": [rule]}), validate, &expected);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Programs that print credentials. Errors never quote their stdout.
+//! Credential plugins: programs that print credentials. Errors never quote their stdout.
 
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,33 +26,33 @@ pub(super) const PAUSE: Duration = Duration::from_secs(10);
 /// The largest part of stderr that an error quotes, from the end.
 const LONGEST_STDERR: usize = 500;
 
-/// A program, and its last output.
-pub struct Program {
+/// A credential plugin, and its last output.
+pub struct CredentialPlugin {
     call: Call,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    last: Option<Arc<Printed>>,
+    last: Option<Arc<PluginCredentials>>,
     /// The run in progress.
     run: Option<Run>,
     /// The end of the last run.
     ran_at: Option<Instant>,
 }
 
-type Run = Shared<BoxFuture<'static, Result<Arc<Printed>, Arc<ConnectionError>>>>;
+type Run = Shared<BoxFuture<'static, Result<Arc<PluginCredentials>, Arc<ConnectionError>>>>;
 
 impl State {
     /// Returns the last output unless it has expired.
-    fn valid(&self) -> Option<Arc<Printed>> {
+    fn valid(&self) -> Option<Arc<PluginCredentials>> {
         let now = Timestamp::now();
         let last = self.last.clone();
         last.filter(|last| last.expires.is_none_or(|expires| expires > now))
     }
 
     /// Returns whether valid credentials expire soon, and can be renewed.
-    fn is_due(&self, valid: &Printed) -> bool {
+    fn is_due(&self, valid: &PluginCredentials) -> bool {
         let soon = Timestamp::now() + MARGIN;
         valid.expires.is_some_and(|expires| expires <= soon) && !self.has_just_run()
     }
@@ -81,8 +81,8 @@ pub struct ClientIdentity {
     pub key: String,
 }
 
-/// The output of a program: a token, a client certificate, or both.
-pub struct Printed {
+/// The output of a credential plugin: a token, a client certificate, or both.
+pub struct PluginCredentials {
     pub header: Option<HeaderValue>,
     pub identity: Option<ClientIdentity>,
     expires: Option<Timestamp>,
@@ -103,7 +103,7 @@ struct Status {
     client_key_data: Option<String>,
 }
 
-impl Program {
+impl CredentialPlugin {
     pub fn exec(config: ExecConfig) -> Self {
         Self::new(Call::Exec(Box::new(config)))
     }
@@ -139,7 +139,9 @@ impl Program {
     /// # Errors
     ///
     /// The run has failed, and there are no valid credentials.
-    pub async fn credentials(self: &Arc<Self>) -> Result<Arc<Printed>, Arc<ConnectionError>> {
+    pub async fn credentials(
+        self: &Arc<Self>,
+    ) -> Result<Arc<PluginCredentials>, Arc<ConnectionError>> {
         let (valid, run) = {
             let mut state = self.lock();
             let valid = state.valid();
@@ -161,14 +163,14 @@ impl Program {
     }
 
     fn begin_run(self: &Arc<Self>) -> Run {
-        let program = Arc::clone(self);
+        let plugin = Arc::clone(self);
         let run = async move {
-            let called = Arc::clone(&program);
+            let called = Arc::clone(&plugin);
             let run = match task::blocking(move || called.run()).await {
                 Ok(run) => run.map(Arc::new).map_err(Arc::new),
                 Err(error) => Err(Arc::new(ConnectionError::Task(error))),
             };
-            let mut state = program.lock();
+            let mut state = plugin.lock();
             state.run = None;
             state.ran_at = Some(Instant::now());
             if let Ok(printed) = &run {
@@ -183,7 +185,7 @@ impl Program {
 
     /// Forgets credentials that the API server has rejected. Returns false if the program has just printed them: it
     /// would print the same ones again.
-    pub fn discard(&self, rejected: &Arc<Printed>) -> bool {
+    pub fn discard(&self, rejected: &Arc<PluginCredentials>) -> bool {
         let mut state = self.lock();
         let is_last = (state.last.as_ref()).is_some_and(|last| Arc::ptr_eq(last, rejected));
         if is_last && state.has_just_run() {
@@ -202,7 +204,7 @@ impl Program {
         }
     }
 
-    fn run(&self) -> Result<Printed, ConnectionError> {
+    fn run(&self) -> Result<PluginCredentials, ConnectionError> {
         let mut command = Command::new(self.name());
         match &self.call {
             Call::Exec(config) => prepare(&mut command, config),
@@ -243,7 +245,7 @@ impl Program {
         }
     }
 
-    fn read_credential(&self, stdout: &[u8]) -> Result<Printed, ConnectionError> {
+    fn read_credential(&self, stdout: &[u8]) -> Result<PluginCredentials, ConnectionError> {
         // As in client-go, YAML is accepted.
         let credential: ExecCredential =
             serde_saphyr::from_slice(stdout).map_err(|_| ConnectionError::ExecOutput)?;
@@ -259,7 +261,7 @@ impl Program {
         }
         let header = token.map(|token| self.bearer(&token)).transpose()?;
         let expires = expiry(status.expiration_timestamp.as_deref())?;
-        Ok(Printed {
+        Ok(PluginCredentials {
             header,
             identity,
             expires,
@@ -271,10 +273,10 @@ impl Program {
         stdout: &[u8],
         token_key: Option<&str>,
         expiry_key: Option<&str>,
-    ) -> Result<Printed, ConnectionError> {
+    ) -> Result<PluginCredentials, ConnectionError> {
         let text = std::str::from_utf8(stdout).map_err(|_| ConnectionError::ExecOutput)?;
         let Some(token_key) = token_key else {
-            return Ok(Printed {
+            return Ok(PluginCredentials {
                 header: Some(self.bearer(text.trim())?),
                 identity: None,
                 expires: None,
@@ -282,7 +284,7 @@ impl Program {
         };
         let json: Json = serde_json::from_str(text).map_err(|_| ConnectionError::ExecOutput)?;
         let token = at(&json, token_key).ok_or(ConnectionError::ExecOutput)?;
-        Ok(Printed {
+        Ok(PluginCredentials {
             header: Some(self.bearer(token)?),
             identity: None,
             expires: expiry(expiry_key.and_then(|key| at(&json, key)))?,
@@ -292,7 +294,7 @@ impl Program {
     fn bearer(&self, token: &str) -> Result<HeaderValue, ConnectionError> {
         bearer(token, || {
             format!(
-                "the token that the credentials program `{}` printed",
+                "the token that the credential plugin `{}` printed",
                 self.name()
             )
         })

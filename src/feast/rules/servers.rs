@@ -4,15 +4,15 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 
 use super::Violation;
 use super::accessors::{
-    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, VOLUMES, all_containers,
-    containers, cron_job_containers, git, services,
+    CRON_JOB_CONTAINERS, LOCAL, OFFLINE, ONLINE, PROJECT_DIR, UI, VOLUMES, all_servers,
+    cron_job_containers, git, pod_servers, services,
 };
 use crate::feast::config::FeatureStore;
 use crate::kubernetes::validation::{below, environment as kubernetes};
 use crate::schema::Path;
 
 pub(super) fn one_server(store: &FeatureStore) -> Vec<Violation> {
-    if !containers(store).is_empty() {
+    if !pod_servers(store).is_empty() {
         return Vec::new();
     }
     let disabled = Path::of(ONLINE).attribute("disabled");
@@ -44,7 +44,7 @@ pub(super) fn environment(store: &FeatureStore) -> Vec<Violation> {
         found.into_iter().chain(files)
     };
     let mut violations = Vec::new();
-    for container in all_containers(store) {
+    for container in all_servers(store) {
         let Some(settings) = container.settings else {
             continue;
         };

@@ -5,22 +5,22 @@ use serde_json::Value as Json;
 
 use super::{metadata, object};
 use crate::feast::names;
-use crate::feast::spec::{ClaimSource, Store};
+use crate::feast::spec::{PvcSource, Store};
 use crate::kubernetes::{Key, Kind};
 
 pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
-    let mut claims = Vec::new();
-    for (service, claim) in store.claims() {
-        let ClaimSource::Created {
+    let mut pvcs = Vec::new();
+    for (service, pvc) in store.pvcs() {
+        let PvcSource::Created {
             access_modes,
             storage_class_name,
             resources,
-        } = &claim.source
+        } = &pvc.source
         else {
             continue;
         };
-        let name = names::claim(&store.name, service);
-        let claim = PersistentVolumeClaim {
+        let name = names::pvc(&store.name, service);
+        let pvc = PersistentVolumeClaim {
             metadata: metadata::object(store, name, Some(service.as_str())),
             spec: Some(PersistentVolumeClaimSpec {
                 access_modes: Some(access_modes.iter().map(ToString::to_string).collect()),
@@ -30,7 +30,7 @@ pub(super) fn render(store: &Store) -> Vec<(Key, Json)> {
             }),
             ..PersistentVolumeClaim::default()
         };
-        claims.push(object(Kind::PersistentVolumeClaim, &claim));
+        pvcs.push(object(Kind::PersistentVolumeClaim, &pvc));
     }
-    claims
+    pvcs
 }

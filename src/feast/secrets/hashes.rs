@@ -1,4 +1,4 @@
-//! Fingerprints of what pods read: pods are annotated with them, so they restart when it changes.
+//! Hashes of what pods read: pods are annotated with them, so they restart when it changes.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value as Json, json};
@@ -8,17 +8,17 @@ use super::super::feature_store_yaml::{SecretError, SecretProblem};
 use super::super::names;
 use super::source::{Contents, Mounted};
 
-/// The fingerprints of what the pods of a Deployment read.
+/// The hashes of what the pods of a Deployment read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fingerprints {
-    /// The fingerprint of `feature_store.yaml`.
+pub struct PodHashes {
+    /// The hash of `feature_store.yaml`.
     pub configuration: String,
-    /// The fingerprint of the mounted certificates, if there are any.
+    /// The hash of the mounted certificates, if there are any.
     pub certificates: Option<String>,
 }
 
-impl Fingerprints {
-    /// Adds the fingerprints to the annotations of a Deployment's pod template.
+impl PodHashes {
+    /// Adds the hashes to the annotations of a Deployment's pod template.
     pub(super) fn annotate_pods(&self, deployment: &mut Json) {
         let Self {
             configuration,
@@ -34,7 +34,7 @@ impl Fingerprints {
 }
 
 /// Returns the first 128 bits of an HMAC-SHA256, in hexadecimal.
-pub fn fingerprint(key: &[u8], text: &str) -> String {
+pub fn hmac_hash(key: &[u8], text: &str) -> String {
     let mut mac = match Hmac::<Sha256>::new_from_slice(key) {
         Ok(mac) => mac,
         // HMAC accepts keys of every length.
@@ -48,12 +48,12 @@ pub fn fingerprint(key: &[u8], text: &str) -> String {
         .collect()
 }
 
-/// Returns the fingerprint of all mounted files whose changes replace pods; `None` if there are none.
+/// Returns the hash of all mounted files whose changes replace pods; `None` if there are none.
 ///
 /// # Errors
 ///
 /// Returns the mounted files, of any kind, that are missing or empty.
-pub(super) fn mounted_fingerprint(
+pub(super) fn mounted_files_hash(
     mounted: &[Mounted],
     contents: &Contents,
     key: &[u8],
@@ -84,5 +84,5 @@ pub(super) fn mounted_fingerprint(
         return Err(errors);
     }
     let any = mounted.iter().any(|mount| mount.rolls_pods);
-    Ok(any.then(|| fingerprint(key, &text)))
+    Ok(any.then(|| hmac_hash(key, &text)))
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use super::field_managers::{OwnManagers, beyond};
+use super::field_managers::{OwnManagers, not_in_manifest};
 use crate::kubernetes::diff::FieldChange;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::kind::Kind;
@@ -13,13 +13,18 @@ use crate::kubernetes::managed_fields::{Author, ManagedFields};
 ///
 /// The content of the feature store's Secret is left out, since a state does not have it, and so is a replica count
 /// that the provider owns only until somebody else sets one.
-pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec<FieldChange> {
+pub fn leftover_fields(
+    kind: Kind,
+    manifest: &Json,
+    live: &Json,
+    manager: &str,
+) -> Vec<FieldChange> {
     let managed = ManagedFields::of(live);
     let own = OwnManagers::of(kind, live, &managed, manager, Some(manifest));
     let replicas = FieldPath::of(&["spec", "replicas"]);
     let mut leftovers: Vec<FieldChange> = Vec::new();
     for entry in managed.iter().filter(|entry| own.contains(entry)) {
-        for (field, fields) in beyond(kind, entry.fields(), manifest) {
+        for (field, fields) in not_in_manifest(kind, entry.fields(), manifest) {
             let is_released = own.is_of_replicas(entry) && field == replicas;
             let is_listed = leftovers.iter().any(|leftover| leftover.field == field);
             if let Some(value) = field.get(live)
@@ -39,16 +44,13 @@ pub fn leftovers(kind: Kind, manifest: &Json, live: &Json, manager: &str) -> Vec
 }
 
 #[cfg(test)]
-mod rendered;
-
-#[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
 
     fn lines(kind: Kind, manifest: &Json, live: &Json) -> Vec<String> {
-        let leftovers = leftovers(kind, manifest, live, "ours");
+        let leftovers = leftover_fields(kind, manifest, live, "ours");
         let lines = leftovers.iter().map(|change| {
             let manager = &change.author.as_ref().unwrap().manager;
             format!(
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_of_the_secret_is_no_leftover() {
+    fn ignores_the_content_of_the_secret() {
         let manifest = json!({"stringData": {"feature_store.yaml": "# …"}});
         let live = json!({"data": {"feature_store.yaml": "eA==", "hash_key": "eA=="}, "metadata": {"managedFields": [
             entry("ours", "Apply", json!({"f:data": {"f:feature_store.yaml": {}, "f:hash_key": {}}}))]}});

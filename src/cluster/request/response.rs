@@ -145,7 +145,8 @@ pub(super) fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(seconds.parse().ok()?))
 }
 
-pub(super) fn refused(
+/// Returns the failure of a request whose response has an error status.
+pub(super) fn failure_of_response(
     request: &Request<'_>,
     code: StatusCode,
     content_type: &str,
@@ -209,13 +210,7 @@ fn names_an_object(status: &Status) -> bool {
 }
 
 fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
-    let details = status.details.as_ref();
-    let causes = || {
-        details
-            .map(|details| details.causes.as_slice())
-            .unwrap_or_default()
-    };
-    let namespace = || request.namespace.to_owned();
+    let causes = || status.details.iter().flat_map(|details| &details.causes);
     if is_denial(request, code, &status) {
         return Reason::Denied {
             message: denial(request, &status.message),
@@ -238,44 +233,14 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         401 => Reason::Unauthorized {
             message: status.message,
         },
-        403 if causes()
-            .iter()
-            .any(|cause| cause.reason == "NamespaceTerminating") =>
-        {
-            Reason::NamespaceTerminating(namespace())
+        403 if causes().any(|cause| cause.reason == "NamespaceTerminating") => {
+            Reason::NamespaceTerminating(request.namespace.to_owned())
         }
         403 => Reason::Forbidden {
             message: status.message,
         },
-        404 if details.is_some_and(|details| details.kind == "namespaces") => {
-            Reason::NamespaceMissing(namespace())
-        }
-        // The object refers to one that does not exist, such as a binding to its role. The status has the name of the
-        // role, and the resource of the request.
-        404 if request.verb == Verb::Apply && names_an_object(&status) => Reason::Rejected {
-            code: code.as_u16(),
-            reason: status.reason,
-            message: status.message,
-        },
-        // A list and an apply need no existing object, so that the API is missing.
-        404 if matches!(request.verb, Verb::List | Verb::Apply) => Reason::NotInstalled {
-            api: request.resource.api_version(),
-        },
-        404 => Reason::NotFound,
-        409 if !is_of_a_quota(&status) => {
-            let conflicts: Vec<FieldConflict> = causes()
-                .iter()
-                .filter(|cause| cause.reason == "FieldManagerConflict")
-                .map(|cause| field_conflict(&cause.field, &cause.message))
-                .collect();
-            if conflicts.is_empty() {
-                Reason::Stale {
-                    message: status.message,
-                }
-            } else {
-                Reason::Conflict(conflicts)
-            }
-        }
+        404 => not_found(request, status),
+        409 if !is_of_a_quota(&status) => conflict(status),
         // The message can quote the Secret.
         400 | 422 | 500 if request.resource.kind == Kind::Secret.as_str() => Reason::Rejected {
             code: code.as_u16(),
@@ -284,7 +249,6 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
         },
         422 => Reason::Invalid {
             fields: causes()
-                .iter()
                 .map(|cause| InvalidField {
                     field: cause.field.clone(),
                     message: cause.message.clone(),
@@ -297,6 +261,44 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             reason: status.reason,
             message: status.message,
         },
+    }
+}
+
+/// Returns the meaning of a 404 of the API server.
+fn not_found(request: &Request<'_>, status: Status) -> Reason {
+    let details = status.details.as_ref();
+    if details.is_some_and(|details| details.kind == "namespaces") {
+        return Reason::NamespaceMissing(request.namespace.to_owned());
+    }
+    match request.verb {
+        // The object refers to one that does not exist, such as a binding to its role. The status has the name of the
+        // role, and the resource of the request.
+        Verb::Apply if names_an_object(&status) => Reason::Rejected {
+            code: StatusCode::NOT_FOUND.as_u16(),
+            reason: status.reason,
+            message: status.message,
+        },
+        // A list and an apply need no existing object, so that the API is missing.
+        Verb::List | Verb::Apply => Reason::NotInstalled {
+            api: request.resource.api_version(),
+        },
+        _ => Reason::NotFound,
+    }
+}
+
+/// Returns the meaning of a 409 that is not about a quota.
+fn conflict(status: Status) -> Reason {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    let conflicts: Vec<FieldConflict> = causes
+        .filter(|cause| cause.reason == "FieldManagerConflict")
+        .map(|cause| field_conflict(&cause.field, &cause.message))
+        .collect();
+    if conflicts.is_empty() {
+        Reason::Stale {
+            message: status.message,
+        }
+    } else {
+        Reason::Conflict(conflicts)
     }
 }
 
@@ -395,7 +397,7 @@ mod tests {
                 "failed to create typed patch object (ns/feast-x; apps/v1, Kind=Deployment): {fields}"
             );
             let body = serde_json::json!({"kind": "Status", "code": 500, "message": message});
-            let failure = refused(
+            let failure = failure_of_response(
                 &request(Verb::Apply, Kind::Deployment),
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "application/json",
@@ -430,7 +432,7 @@ mod tests {
     fn messages_about_a_secret_are_withheld() {
         let request = request(Verb::Apply, Kind::Secret);
         let body = br#"{"kind":"Status","code":422,"reason":"Invalid","message":"hunter2 is bad"}"#;
-        let failure = refused(
+        let failure = failure_of_response(
             &request,
             StatusCode::UNPROCESSABLE_ENTITY,
             "application/json",
@@ -446,7 +448,7 @@ mod tests {
         let request = request(Verb::Get, Kind::Deployment);
         let budget = |code: u16, body: &str| {
             let code = StatusCode::from_u16(code).expect("a status code");
-            refused(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).budget
+            failure_of_response(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).budget
         };
         assert_eq!(budget(403, "{}"), None);
         assert_eq!(budget(429, "too many"), Some(RETRY_BUDGET));
@@ -491,7 +493,8 @@ mod tests {
             ] {
                 let request = request(verb, kind);
                 let code = StatusCode::NOT_FOUND;
-                let failure = refused(&request, code, content_type, body.as_bytes(), None);
+                let failure =
+                    failure_of_response(&request, code, content_type, body.as_bytes(), None);
                 let message = failure.reason.to_string();
                 assert_eq!(message, expected, "{verb} {kind:?} {content_type} {body}");
                 assert_eq!(failure.maybe_done, expected == html, "{verb} {kind:?}");
@@ -502,7 +505,8 @@ mod tests {
     #[test]
     fn a_redirect_is_not_a_response_of_the_api_server() {
         let request = request(Verb::Apply, Kind::Service);
-        let failure = refused(&request, StatusCode::FOUND, "text/html", b"<a href>", None);
+        let failure =
+            failure_of_response(&request, StatusCode::FOUND, "text/html", b"<a href>", None);
         let expected =
             "the response does not come from a Kubernetes API server: text/html with status 302";
         assert_eq!(failure.reason.to_string(), expected);
@@ -587,7 +591,7 @@ mod tests {
     fn refusal(verb: Verb, kind: Kind, code: u16, status: serde_json::Value) -> Reason {
         let code = StatusCode::from_u16(code).expect("a status code");
         let body = status.to_string();
-        refused(
+        failure_of_response(
             &request(verb, kind),
             code,
             "application/json",

@@ -15,13 +15,13 @@ use super::proto::go_plugin::{
 
 /// The three services.
 #[derive(Clone)]
-pub(super) struct SideServices {
+pub(super) struct GoPluginServices {
     /// Cancelled by the controller. It ends the streams.
     pub shutdown: CancellationToken,
 }
 
 #[tonic::async_trait]
-impl GrpcController for SideServices {
+impl GrpcController for GoPluginServices {
     async fn shutdown(&self, _: Request<Empty>) -> Result<Response<Empty>, Status> {
         tracing::debug!("the host requests the shutdown");
         self.shutdown.cancel();
@@ -31,7 +31,7 @@ impl GrpcController for SideServices {
 
 type EmptyStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-impl SideServices {
+impl GoPluginServices {
     /// Returns a stream without items. It ends at the shutdown, which would wait for it otherwise.
     fn empty_stream<T: Send + 'static>(&self) -> EmptyStream<T> {
         let (sender, receiver) = tokio::sync::mpsc::channel(1);
@@ -47,7 +47,7 @@ impl SideServices {
 }
 
 #[tonic::async_trait]
-impl GrpcStdio for SideServices {
+impl GrpcStdio for GoPluginServices {
     async fn stream_stdio(
         &self,
         _: Request<()>,
@@ -57,7 +57,7 @@ impl GrpcStdio for SideServices {
 }
 
 #[tonic::async_trait]
-impl GrpcBroker for SideServices {
+impl GrpcBroker for GoPluginServices {
     async fn start_stream(
         &self,
         request: Request<Streaming<ConnInfo>>,

@@ -7,19 +7,19 @@ use serde_saphyr::Error;
 
 /// A syntax error in a YAML text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NotYaml {
+pub struct YamlSyntaxError {
     /// Line and column, starting at 1.
     place: Option<(u64, u64)>,
     problem: &'static str,
 }
 
-impl NotYaml {
+impl YamlSyntaxError {
     pub fn line(&self) -> Option<u64> {
         self.place.map(|(line, _)| line)
     }
 }
 
-impl From<&Error> for NotYaml {
+impl From<&Error> for YamlSyntaxError {
     fn from(error: &Error) -> Self {
         let place = error.location().map(|it| (it.line(), it.column()));
         Self {
@@ -29,7 +29,7 @@ impl From<&Error> for NotYaml {
     }
 }
 
-impl fmt::Display for NotYaml {
+impl fmt::Display for YamlSyntaxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((line, column)) = self.place {
             write!(f, "line {line}, column {column}: ")?;

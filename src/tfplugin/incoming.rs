@@ -27,7 +27,7 @@ const RECONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that is allowed to call the provider.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
-    _open: Open,
+    _open: OpenConnection,
 }
 
 /// Accepts connections until `shutdown`, and forwards those of an authenticated client. Without `tls` that is every
@@ -36,7 +36,7 @@ pub(super) async fn accept(
     listener: Listener,
     tls: Option<Arc<ServerConfig>>,
     accepted: mpsc::Sender<io::Result<Connection>>,
-    count: watch::Sender<Count>,
+    count: watch::Sender<ConnectionCounts>,
     shutdown: CancellationToken,
 ) {
     loop {
@@ -60,9 +60,9 @@ pub(super) async fn accept(
                 Ok(stream) => {
                     let connection = Connection {
                         stream,
-                        _open: Open::new(count),
+                        _open: OpenConnection::new(count),
                     };
-                    // The server has shut down in the meantime.
+                    // Fails only if the server has shut down in the meantime.
                     accepted.send(Ok(connection)).await.ok();
                 }
                 Err(error) => tracing::warn!(%error, "rejected a connection"),
@@ -87,11 +87,15 @@ async fn authenticate(
 }
 
 /// Returns when the host has left: it never connected, or its last connection broke and no other followed.
-pub(super) async fn abandoned(count: watch::Receiver<Count>) {
+pub(super) async fn abandoned(count: watch::Receiver<ConnectionCounts>) {
     abandoned_after(count, FIRST_CONNECTION_TIMEOUT, RECONNECT_TIMEOUT).await;
 }
 
-async fn abandoned_after(mut count: watch::Receiver<Count>, first: Duration, reconnect: Duration) {
+async fn abandoned_after(
+    mut count: watch::Receiver<ConnectionCounts>,
+    first: Duration,
+    reconnect: Duration,
+) {
     let (mut limit, mut accepted) = (first, 0);
     loop {
         // The total, because a connection can open and close between two looks.
@@ -109,7 +113,7 @@ async fn abandoned_after(mut count: watch::Receiver<Count>, first: Duration, rec
 
 /// The number of a server's connections.
 #[derive(Default)]
-pub(super) struct Count {
+pub(super) struct ConnectionCounts {
     /// The connections that are open.
     open: usize,
     /// The connections since the start.
@@ -117,10 +121,10 @@ pub(super) struct Count {
 }
 
 /// Counts a connection for as long as it is open.
-struct Open(watch::Sender<Count>);
+struct OpenConnection(watch::Sender<ConnectionCounts>);
 
-impl Open {
-    fn new(count: watch::Sender<Count>) -> Self {
+impl OpenConnection {
+    fn new(count: watch::Sender<ConnectionCounts>) -> Self {
         count.send_modify(|count| {
             count.open += 1;
             count.accepted += 1;
@@ -129,7 +133,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         self.0.send_modify(|count| count.open -= 1);
     }
@@ -178,24 +182,27 @@ mod tests {
 
     #[tokio::test]
     async fn reports_a_host_that_never_connects() {
-        let (_open, watched) = watch::channel(Count::default());
+        let (_open, watched) = watch::channel(ConnectionCounts::default());
         abandoned_after(watched, SHORT, LONG).await;
     }
 
     #[tokio::test]
     async fn reports_a_host_that_left_between_two_looks() {
-        let (open, watched) = watch::channel(Count::default());
-        drop(Open::new(open.clone()));
+        let (open, watched) = watch::channel(ConnectionCounts::default());
+        drop(OpenConnection::new(open.clone()));
         let abandoned = abandoned_after(watched, LONG * 10, SHORT);
         tokio::time::timeout(LONG, abandoned).await.unwrap();
     }
 
     #[tokio::test]
     async fn waits_while_a_connection_is_open_and_for_a_reconnect() {
-        let (open, watched) = watch::channel(Count::default());
+        let (open, watched) = watch::channel(ConnectionCounts::default());
         let abandoned = tokio::spawn(abandoned_after(watched.clone(), LONG, SHORT));
         let waiting = tokio::spawn(abandoned_after(watched, LONG, LONG));
-        let [first, second] = [Open::new(open.clone()), Open::new(open.clone())];
+        let [first, second] = [
+            OpenConnection::new(open.clone()),
+            OpenConnection::new(open.clone()),
+        ];
         drop(first);
         tokio::time::sleep(SHORT * 4).await;
         assert!(!abandoned.is_finished());

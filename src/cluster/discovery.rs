@@ -6,10 +6,10 @@ use futures::future::join_all;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
-use super::super::error::{Error, Reason, Verb};
-use super::super::request::Request;
-use super::super::resource::SECURITY_CONTEXT_CONSTRAINTS;
-use super::super::{Cluster, StoreName};
+use super::error::{Error, Reason, Verb};
+use super::request::Request;
+use super::resource::{Resource, SECURITY_CONTEXT_CONSTRAINTS};
+use super::{Cluster, StoreName};
 use crate::kubernetes::kind::{Key, Kind};
 
 impl Cluster {
@@ -25,6 +25,12 @@ impl Cluster {
             }
         });
         answer.await.ok().copied()
+    }
+
+    /// Returns whether the cluster has the API of a custom resource. True if the cluster does not say.
+    pub(super) async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
+        let discovered = self.send(Request::discovery(resource), cancel).await;
+        !discovered.is_err_and(|error| error.is_not_found() || error.is_not_installed())
     }
 
     /// Returns an error for each of these objects whose API the cluster lacks. An object that exists has its API.

@@ -1,7 +1,7 @@
-//! Manifests as the attribute `objects` shows them.
+//! Redacts credentials in manifests for the attribute `objects`.
 //!
 //! Terraform does not tell a provider which values are sensitive, and hides them only in the attribute that the user
-//! set. So values that often are credentials are hidden in manifests: values of environment variables, passwords and
+//! set. So values that often are credentials are redacted in manifests: values of environment variables, passwords and
 //! tokens in URLs, and settings of git. Everything else is shown, so that a plan shows what changes.
 
 use std::borrow::Cow;
@@ -11,11 +11,11 @@ use serde_json::{Map, Value as Json, json};
 use super::super::names;
 use super::super::render::without_git_settings;
 
-/// Suffixes of keys of `feature_store.yaml` and of a trigger's settings whose values are not shown.
+/// Suffixes of keys of `feature_store.yaml` and of a trigger's settings whose values are redacted.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
 
-/// The replacement for a value that is not shown.
-pub const NOT_SHOWN: &str = "(not shown)";
+/// The replacement for a redacted value.
+pub const REDACTED: &str = "(not shown)";
 
 /// Environment variables that the provider sets. Their values are not secret.
 const OWN_VARIABLES: [&str; 4] = [
@@ -26,41 +26,45 @@ const OWN_VARIABLES: [&str; 4] = [
 ];
 
 /// Returns the manifest without values that can be credentials.
-pub fn shown(manifest: &Json) -> Json {
+pub fn redact_manifest(manifest: &Json) -> Json {
     match manifest {
         Json::Object(members) => {
             let members = members.iter().map(|(name, value)| {
                 let value = match (name.as_str(), value) {
-                    ("env", Json::Array(variables)) => variables.iter().map(variable).collect(),
-                    ("triggers", Json::Array(triggers)) => triggers.iter().map(trigger).collect(),
-                    _ => shown(value),
+                    ("env", Json::Array(variables)) => {
+                        variables.iter().map(redact_variable).collect()
+                    }
+                    ("triggers", Json::Array(triggers)) => {
+                        triggers.iter().map(redact_trigger).collect()
+                    }
+                    _ => redact_manifest(value),
                 };
                 (name.clone(), value)
             });
             Json::Object(members.collect())
         }
-        Json::Array(elements) => elements.iter().map(shown).collect(),
-        Json::String(text) => Json::String(shown_text(text)),
+        Json::Array(elements) => elements.iter().map(redact_manifest).collect(),
+        Json::String(text) => Json::String(redact_text(text)),
         other => other.clone(),
     }
 }
 
 /// Returns an element of `env` without its literal value.
-pub fn variable(variable: &Json) -> Json {
-    let mut variable = shown(variable);
-    if !variable["value"].is_null() && !is_own(&variable["name"]) {
-        variable["value"] = json!(NOT_SHOWN);
+pub fn redact_variable(variable: &Json) -> Json {
+    let mut variable = redact_manifest(variable);
+    if !variable["value"].is_null() && !is_set_by_provider(&variable["name"]) {
+        variable["value"] = json!(REDACTED);
     }
     variable
 }
 
 /// Returns a trigger of a ScaledObject without the credentials in its settings.
-fn trigger(trigger: &Json) -> Json {
-    let mut trigger = shown(trigger);
+fn redact_trigger(trigger: &Json) -> Json {
+    let mut trigger = redact_manifest(trigger);
     let settings = trigger.get_mut("metadata").and_then(Json::as_object_mut);
     for (name, value) in settings.into_iter().flatten() {
         if is_secret(name) {
-            *value = json!(NOT_SHOWN);
+            *value = json!(REDACTED);
         }
     }
     trigger
@@ -73,85 +77,85 @@ pub fn is_secret(name: &str) -> bool {
 }
 
 /// Returns whether the provider sets the variable of this name.
-pub fn is_own(name: &Json) -> bool {
+pub fn is_set_by_provider(name: &Json) -> bool {
     name.as_str()
         .is_some_and(|name| OWN_VARIABLES.contains(&name))
 }
 
-/// Returns a shown manifest without the fields whose values are not shown.
-pub fn known(shown: &Json) -> Json {
-    match shown {
+/// Returns a redacted manifest without the fields whose values are redacted.
+pub fn without_redacted(manifest: &Json) -> Json {
+    match manifest {
         Json::Object(members) => {
-            let members = members.iter().filter(|(_, value)| !hides(value));
-            let known: Map<_, _> = members
-                .map(|(name, value)| (name.clone(), known(value)))
+            let members = members.iter().filter(|(_, value)| !is_redacted(value));
+            let kept: Map<_, _> = members
+                .map(|(name, value)| (name.clone(), without_redacted(value)))
                 .collect();
-            Json::Object(known)
+            Json::Object(kept)
         }
-        Json::Array(elements) => elements.iter().map(known).collect(),
+        Json::Array(elements) => elements.iter().map(without_redacted).collect(),
         other => other.clone(),
     }
 }
 
-/// Returns whether a value is, or is a list with, a text that is not shown.
-fn hides(value: &Json) -> bool {
+/// Returns whether a value is, or is a list with, a redacted text.
+fn is_redacted(value: &Json) -> bool {
     match value {
-        Json::String(text) => text.contains(NOT_SHOWN),
+        Json::String(text) => text.contains(REDACTED),
         Json::Array(elements) => (elements.iter())
-            .any(|element| element.as_str().is_some_and(|it| it.contains(NOT_SHOWN))),
+            .any(|element| element.as_str().is_some_and(|it| it.contains(REDACTED))),
         _ => false,
     }
 }
 
 /// Returns a text, such as a script, a YAML document or a URL, without credentials.
-fn shown_text(text: &str) -> String {
-    let text = without_git_settings(text, NOT_SHOWN);
+fn redact_text(text: &str) -> String {
+    let text = without_git_settings(text, REDACTED);
     let text = match text.contains('\n') {
         true => Cow::Owned(
             text.split('\n')
-                .map(shown_line)
+                .map(redact_line)
                 .collect::<Vec<_>>()
                 .join("\n"),
         ),
         false => text,
     };
-    let mut shown = String::new();
+    let mut redacted = String::new();
     let mut rest = text.as_ref();
     while let Some((before, after)) = rest.split_once("://") {
         let end = after.find(|c: char| c == '/' || c.is_whitespace());
         let (authority, further) = after.split_at(end.unwrap_or(after.len()));
         let is_http = before.ends_with("http") || before.ends_with("https");
-        shown.push_str(before);
-        shown.push_str("://");
+        redacted.push_str(before);
+        redacted.push_str("://");
         match authority.rsplit_once('@') {
             Some((user, host)) => {
                 match user.split_once(':') {
-                    Some((user, _)) => shown.push_str(&format!("{user}:{NOT_SHOWN}")),
+                    Some((user, _)) => redacted.push_str(&format!("{user}:{REDACTED}")),
                     // A token can be the user name.
-                    None if is_http => shown.push_str(NOT_SHOWN),
-                    None => shown.push_str(user),
+                    None if is_http => redacted.push_str(REDACTED),
+                    None => redacted.push_str(user),
                 }
-                shown.push('@');
-                shown.push_str(host);
+                redacted.push('@');
+                redacted.push_str(host);
             }
-            None => shown.push_str(authority),
+            None => redacted.push_str(authority),
         }
         rest = further;
     }
-    shown.push_str(rest);
-    shown
+    redacted.push_str(rest);
+    redacted
 }
 
 /// Returns a line of YAML without the value of a key that names a credential.
-fn shown_line(line: &str) -> Cow<'_, str> {
+fn redact_line(line: &str) -> Cow<'_, str> {
     let Some((key, value)) = line.split_once(": ") else {
         return Cow::Borrowed(line);
     };
     let name = key.trim_start_matches([' ', '-']);
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    let hides = name.chars().all(is_name) && is_secret(name);
-    match hides && !value.trim().is_empty() {
-        true => Cow::Owned(format!("{key}: {NOT_SHOWN}")),
+    let is_secret = name.chars().all(is_name) && is_secret(name);
+    match is_secret && !value.trim().is_empty() {
+        true => Cow::Owned(format!("{key}: {REDACTED}")),
         false => Cow::Borrowed(line),
     }
 }
@@ -161,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hides_variables_and_passwords_in_urls() {
+    fn redacts_variables_and_passwords_in_urls() {
         let manifest = json!({"spec": {"containers": [{"name": "online", "image": "a:1", "env": [
             {"name": "TOKEN", "value": "hunter2"},
             {"name": "EMPTY"},
@@ -171,7 +175,7 @@ mod tests {
           "args": ["url='https://hunter2@h/x'"],
           "triggers": [{"type": "redis", "metadata": {"address": "redis:6379", "password": "hunter2"}}]});
         assert_eq!(
-            shown(&manifest),
+            redact_manifest(&manifest),
             json!({"spec": {"containers": [{"name": "online", "image": "a:1", "env": [
                 {"name": "TOKEN", "value": "(not shown)"},
                 {"name": "EMPTY"},
@@ -185,16 +189,18 @@ mod tests {
 
     #[test]
     fn is_idempotent() {
-        let once = shown(&json!({"env": [{"name": "A", "value": "1"}], "url": "https://a:b@c/d"}));
-        assert_eq!(shown(&once), once);
+        let once = redact_manifest(
+            &json!({"env": [{"name": "A", "value": "1"}], "url": "https://a:b@c/d"}),
+        );
+        assert_eq!(redact_manifest(&once), once);
     }
 
     #[test]
-    fn known_drops_hidden_fields() {
+    fn without_redacted_drops_redacted_fields() {
         let manifest =
             json!({"env": [{"name": "A", "value": "1"}], "args": ["https://a:b@c"], "image": "i"});
         assert_eq!(
-            known(&shown(&manifest)),
+            without_redacted(&redact_manifest(&manifest)),
             json!({"env": [{"name": "A"}], "image": "i"})
         );
     }

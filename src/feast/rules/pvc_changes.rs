@@ -3,43 +3,39 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use super::accessors::{Claim, claims};
-use crate::feast::config::{FeatureStore, PersistentVolumeClaimTemplate};
+use super::accessors::{Pvc, pvcs};
+use crate::feast::config::{FeatureStore, PvcCreate};
 use crate::kubernetes::quantity::Quantity;
 
-const WAY_OUT: &str = "Restore the previous value. To use a PVC with other properties, create it yourself, copy the \
+const REMEDY: &str = "Restore the previous value. To use a PVC with other properties, create it yourself, copy the \
      data to it, and set `ref` instead of `create`. To lose the data and start with an empty PVC, apply `delete_data = \
      true`, run `terraform taint <address>`, and apply this change. `-replace` cannot be used for this, because Terraform \
      plans it as an update first.";
 
 /// Returns every change between two configurations that the API server would reject.
 pub fn check(before: &FeatureStore, after: &FeatureStore) -> Vec<Violation> {
-    let old = claims(before);
-    claims(after)
+    let old = pvcs(before);
+    pvcs(after)
         .into_iter()
         .filter_map(|new| {
             let old = old.iter().find(|old| old.service == new.service)?;
-            let (old, template) = (old.pvc.create.as_ref()?, new.pvc.create.as_ref()?);
-            Some(of_one(&new, old, template))
+            let (old, template) = (old.config.create.as_ref()?, new.config.create.as_ref()?);
+            Some(check_template_change(&new, old, template))
         })
         .flatten()
         .collect()
 }
 
 /// Compares the templates of a PVC.
-fn of_one(
-    claim: &Claim<'_>,
-    old: &PersistentVolumeClaimTemplate,
-    new: &PersistentVolumeClaimTemplate,
-) -> Vec<Violation> {
-    let path = claim.path.attribute("create");
+fn check_template_change(pvc: &Pvc<'_>, old: &PvcCreate, new: &PvcCreate) -> Vec<Violation> {
+    let path = pvc.path.attribute("create");
     let mut violations = Vec::new();
     let mut reject = |name: &str, summary: String| {
         let at = path.attribute(name);
-        let reads = claim.reads.iter().cloned().chain([at.clone()]);
-        violations.push(Violation::new(at.clone(), reads, summary, WAY_OUT));
+        let reads = pvc.reads.iter().cloned().chain([at.clone()]);
+        violations.push(Violation::new(at.clone(), reads, summary, REMEDY));
     };
-    let modes = |template: &PersistentVolumeClaimTemplate| {
+    let modes = |template: &PvcCreate| {
         let modes = template.access_modes.as_deref().unwrap_or_default();
         let words: Vec<_> = modes.iter().map(|mode| mode.as_str()).collect();
         match words.as_slice() {
@@ -61,13 +57,11 @@ fn of_one(
             "The storage class of a PVC cannot be changed".to_owned(),
         );
     }
-    let request = |template: &PersistentVolumeClaimTemplate| {
+    let request = |template: &PvcCreate| {
         let resources = template.resources.as_ref();
         let requests = resources.and_then(|resources| resources.requests.as_ref());
         let storage = requests.and_then(|requests| requests.get("storage"));
-        storage.map_or(claim.service.default_storage().to_owned(), |it| {
-            it.0.clone()
-        })
+        storage.map_or(pvc.service.default_storage().to_owned(), |it| it.0.clone())
     };
     let (before, after) = (request(old), request(new));
     let sizes = (Quantity::parse(&before), Quantity::parse(&after));
@@ -79,7 +73,7 @@ fn of_one(
             format!("A PVC cannot be shrunk ({before} to {after})"),
         );
     }
-    let limits = |template: &PersistentVolumeClaimTemplate| {
+    let limits = |template: &PvcCreate| {
         let resources = template.resources.clone().unwrap_or_default();
         let limits = resources.limits.unwrap_or_default().into_iter();
         let limits = limits.map(|(name, limit)| (name, Quantity::parse(&limit.0)));
@@ -107,7 +101,7 @@ mod tests {
         .unwrap()
     }
 
-    fn claim(create: Json) -> Json {
+    fn pvc(create: Json) -> Json {
         json!({"persistence": {"file": {"pvc": {"create": create, "mountPath": "/d"}}}})
     }
 
@@ -126,19 +120,15 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_can_only_grow() {
+    fn a_pvc_can_only_grow() {
         let size = |size: &str| json!({"resources": {"requests": {"storage": size}}});
-        change(claim(json!({})), claim(size("10Gi")), &[]);
-        change(claim(size("1024Mi")), claim(size("1Gi")), &[]);
+        change(pvc(json!({})), pvc(size("10Gi")), &[]);
+        change(pvc(size("1024Mi")), pvc(size("1Gi")), &[]);
         let smaller = "A PVC cannot be shrunk (5Gi to 1Gi)";
+        change(pvc(json!({})), pvc(size("1Gi")), &[("resources", smaller)]);
+        let limit = |size: &str| pvc(json!({"resources": {"limits": {"storage": size}}}));
         change(
-            claim(json!({})),
-            claim(size("1Gi")),
-            &[("resources", smaller)],
-        );
-        let limit = |size: &str| claim(json!({"resources": {"limits": {"storage": size}}}));
-        change(
-            claim(json!({})),
+            pvc(json!({})),
             limit("10Gi"),
             &[("resources", "The limits of a PVC cannot be changed")],
         );
@@ -146,22 +136,22 @@ mod tests {
     }
 
     #[test]
-    fn other_properties_of_a_claim_are_immutable() {
+    fn other_properties_of_a_pvc_are_immutable() {
         let class = |class: &str| json!({"storageClassName": class});
         let modes = |mode: &str| json!({"accessModes": [mode]});
-        change(claim(json!({})), claim(modes("ReadWriteOnce")), &[]);
-        change(claim(json!({})), claim(class("fast")), &[]);
+        change(pvc(json!({})), pvc(modes("ReadWriteOnce")), &[]);
+        change(pvc(json!({})), pvc(class("fast")), &[]);
         change(
-            claim(class("slow")),
-            claim(class("fast")),
+            pvc(class("slow")),
+            pvc(class("fast")),
             &[(
                 "storage_class_name",
                 "The storage class of a PVC cannot be changed",
             )],
         );
         change(
-            claim(class("slow")),
-            claim(modes("ReadWriteMany")),
+            pvc(class("slow")),
+            pvc(modes("ReadWriteMany")),
             &[
                 (
                     "access_modes",
@@ -176,10 +166,10 @@ mod tests {
     }
 
     #[test]
-    fn a_new_claim_can_have_any_size() {
-        let small = claim(json!({"resources": {"requests": {"storage": "1Gi"}}}));
+    fn a_new_pvc_can_have_any_size() {
+        let small = pvc(json!({"resources": {"requests": {"storage": "1Gi"}}}));
         change(json!({}), small.clone(), &[]);
-        let mut disabled = claim(json!({}));
+        let mut disabled = pvc(json!({}));
         disabled["disabled"] = json!(true);
         change(disabled, small, &[]);
     }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use kube::config::AuthProviderConfig;
 
-use super::program::Program;
+use super::credential_plugin::CredentialPlugin;
 use super::{Credentials, expiry};
+use crate::cluster::clock::format_time;
 use crate::cluster::connection::ConnectionError;
 
 /// Returns the credentials in the configuration of the `auth-provider`, and their expiration time.
@@ -21,7 +22,7 @@ pub(super) fn credentials(
 ) -> Result<(Credentials, Option<Timestamp>), ConnectionError> {
     let config = &provider.config;
     let value = |key: &str| config.get(key).filter(|text| !text.is_empty());
-    let failed = |problem: String| ConnectionError::LegacyProvider {
+    let failed = |problem: String| ConnectionError::AuthProvider {
         origin: origin.to_owned(),
         name: provider.name.clone(),
         problem,
@@ -39,9 +40,9 @@ pub(super) fn credentials(
                 None => value("expiry").and_then(|text| text.parse().ok()),
             };
             if !token.is_some_and(|_| is_ahead(expires))
-                && let Some(program) = command(config)
+                && let Some(plugin) = command(config)
             {
-                return Ok((Credentials::Program(Arc::new(program)), None));
+                return Ok((Credentials::Plugin(Arc::new(plugin)), None));
             }
             (token, expires, "access-token")
         }
@@ -54,12 +55,13 @@ pub(super) fn credentials(
     };
     let token = token.ok_or_else(|| failed(format!("it holds no {what}")))?;
     match expires {
-        Some(time) if !is_ahead(expires) => {
-            Err(failed(format!("its {what} expired at {}", shown(time))))
-        }
+        Some(time) if !is_ahead(expires) => Err(failed(format!(
+            "its {what} expired at {}",
+            format_time(time)
+        ))),
         _ => {
-            let source = || format!("the {what} in {origin}");
-            Ok((Credentials::of_token(token, source)?, expires))
+            let origin = || format!("the {what} in {origin}");
+            Ok((Credentials::of_token(token, origin)?, expires))
         }
     }
 }
@@ -68,32 +70,26 @@ fn is_ahead(expires: Option<Timestamp>) -> bool {
     expires.is_none_or(|time| time > Timestamp::now())
 }
 
-/// Writes a time with a precision of one second.
-pub(in crate::cluster) fn shown(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second())
-        .map_or_else(|_| time.to_string(), |time| time.to_string())
-}
-
 fn instead(name: &str) -> &'static str {
     match name {
         "oidc" => {
-            "Log in again with the program that wrote the kubeconfig, or replace the auth-provider by an exec section, for example with `kubectl oidc-login get-token`."
+            "Log in again with the program that wrote the kubeconfig, or replace the auth-provider with an exec section, for example with `kubectl oidc-login get-token`."
         }
         "gcp" => {
-            "Write the kubeconfig anew with `gcloud container clusters get-credentials`, which uses the program gke-gcloud-auth-plugin."
+            "Regenerate the kubeconfig with `gcloud container clusters get-credentials`, which uses the program gke-gcloud-auth-plugin."
         }
         "azure" => {
             "Convert the kubeconfig with `kubelogin convert-kubeconfig`, which uses the program kubelogin."
         }
-        _ => "Replace it by an exec section, or set `exec` or `token` in the provider block.",
+        _ => "Replace it with an exec section, or set `exec` or `token` in the provider block.",
     }
 }
 
 /// Returns the command of the `auth-provider` gcp that prints a token.
-fn command(config: &HashMap<String, String>) -> Option<Program> {
+fn command(config: &HashMap<String, String>) -> Option<CredentialPlugin> {
     let value = |key: &str| config.get(key).filter(|text| !text.is_empty()).cloned();
     let arguments = value("cmd-args").unwrap_or_default();
-    Some(Program::gcp(
+    Some(CredentialPlugin::gcp(
         value("cmd-path")?,
         arguments.split_whitespace().map(str::to_owned).collect(),
         value("token-key"),

@@ -1,15 +1,19 @@
-//! The security context and the resource claims of a pod (`PodSecurityContext`, `PodResourceClaim`).
+//! The security contexts of pods and containers (`PodSecurityContext`, `SecurityContext`).
 
-use k8s_openapi::api::core::v1::{PodResourceClaim, PodSecurityContext};
+use k8s_openapi::api::core::v1::{Capabilities, PodSecurityContext, SecurityContext};
 
-use super::metadata::{DNS_SUBDOMAIN_LENGTH, dns_label, object_name};
-use super::{Violation, below, exactly_one, file_path, supported, unique, windows};
+use super::metadata::DNS_SUBDOMAIN_LENGTH;
+use super::{Violation, below, file_path, supported, unique, windows};
 use crate::schema::Path;
 
 /// In bytes.
 const MAX_APP_ARMOR_PROFILE: usize = 4095;
 
-pub fn security_context(context: &PodSecurityContext) -> Vec<Violation> {
+/// The only value of `procMount` for a pod in the user namespace of its node.
+const PROC_MOUNTS: [&str; 1] = ["Default"];
+
+/// Validates the security context of a pod.
+pub fn pod(context: &PodSecurityContext) -> Vec<Violation> {
     let mut violations = identities(context);
     if let Some(profile) = &context.seccomp_profile {
         let file = profile.localhost_profile.as_deref();
@@ -54,6 +58,54 @@ pub fn security_context(context: &PodSecurityContext) -> Vec<Violation> {
     if let Some(options) = &context.windows_options {
         let path = Path::of("windows_options");
         violations.extend(below(&path, windows::options(options)));
+    }
+    violations
+}
+
+/// Validates the security context of a container.
+pub fn container(context: &SecurityContext) -> Vec<Violation> {
+    let SecurityContext {
+        allow_privilege_escalation,
+        app_armor_profile,
+        capabilities,
+        privileged,
+        proc_mount,
+        read_only_root_filesystem: _,
+        run_as_group,
+        run_as_non_root,
+        run_as_user,
+        se_linux_options,
+        seccomp_profile,
+        windows_options,
+    } = context.clone();
+    // These fields are the same as those of a pod.
+    let mut violations = pod(&PodSecurityContext {
+        app_armor_profile,
+        run_as_group,
+        run_as_non_root,
+        run_as_user,
+        se_linux_options,
+        seccomp_profile,
+        windows_options,
+        ..PodSecurityContext::default()
+    });
+    let proc_mount = proc_mount.as_deref();
+    violations
+        .extend(proc_mount.and_then(|it| supported(Path::of("proc_mount"), it, &PROC_MOUNTS)));
+    let Capabilities { add, drop: _ } = capabilities.unwrap_or_default();
+    let admin = (add.iter().flatten()).position(|it| it == "CAP_SYS_ADMIN");
+    let admin = admin.map(|index| Path::of("capabilities.add").index(index));
+    let privileged = (privileged == Some(true)).then(|| Path::of("privileged"));
+    if allow_privilege_escalation == Some(false)
+        && let Some(path) = privileged.or(admin)
+    {
+        let escalation = Path::of("allow_privilege_escalation");
+        violations.push(Violation::new(
+            escalation.clone(),
+            [escalation, path.clone()],
+            format!("`allow_privilege_escalation = false` conflicts with `{path}`"),
+            format!("Such a container has every privilege. Remove `{path}`, or this setting."),
+        ));
     }
     violations
 }
@@ -157,38 +209,6 @@ fn identities(context: &PodSecurityContext) -> Vec<Violation> {
     violations
 }
 
-/// Validates the list of a pod's resource claims.
-pub fn resource_claims(claims: &[PodResourceClaim]) -> Vec<Violation> {
-    let names = claims.iter().map(|claim| Some(claim.name.as_str()));
-    let mut violations = unique(&Path::root(), "name", "resource claim", names);
-    for (index, claim) in claims.iter().enumerate() {
-        let PodResourceClaim {
-            name,
-            resource_claim_name,
-            resource_claim_template_name,
-        } = claim;
-        let sources = [
-            ("resource_claim_name", resource_claim_name.is_some()),
-            (
-                "resource_claim_template_name",
-                resource_claim_template_name.is_some(),
-            ),
-        ];
-        let hint = "A resource claim either exists or is created from a template.";
-        let path = Path::root().index(index);
-        violations.extend(exactly_one(&path, &sources, hint));
-        violations.extend(dns_label(path.attribute("name"), name));
-        for (attribute, name) in [
-            ("resource_claim_name", resource_claim_name),
-            ("resource_claim_template_name", resource_claim_template_name),
-        ] {
-            let path = path.attribute(attribute);
-            violations.extend(name.as_deref().and_then(|name| object_name(path, name)));
-        }
-    }
-    violations
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -202,7 +222,7 @@ mod tests {
             "runAsNonRoot": true, "runAsUser": 1000, "fsGroup": 2000,
             "seccompProfile": {"type": "Localhost", "localhostProfile": "p.json"},
         });
-        check(&valid, security_context, &[]);
+        check(&valid, pod, &[]);
         let invalid = json!({
             "runAsNonRoot": true,
             "runAsUser": 0,
@@ -214,7 +234,7 @@ mod tests {
         });
         check(
             &invalid,
-            security_context,
+            pod,
             &[
                 ("fs_group", "`fs_group` must be a valid GID"),
                 (
@@ -239,7 +259,7 @@ mod tests {
         });
         check(
             &names,
-            security_context,
+            pod,
             &[
                 ("supplemental_groups[1]", "-1 is not a valid GID"),
                 (
@@ -260,34 +280,57 @@ mod tests {
         let too_large = json!({"runAsUser": i64::from(i32::MAX) + 1});
         check(
             &too_large,
-            security_context,
+            pod,
             &[("run_as_user", "`run_as_user` must be a valid UID")],
         );
     }
 
     #[test]
-    fn resource_claims_have_a_unique_name_and_one_source() {
-        let one =
-            "Exactly one of `resource_claim_name`, `resource_claim_template_name` must be set";
-        let claims = json!([
-            {"name": "gpu", "resourceClaimTemplateName": "t"},
-            {"name": "gpu", "resourceClaimName": "c"},
-            {"name": "a"},
-            {"name": "b", "resourceClaimName": "c", "resourceClaimTemplateName": "t"},
-            {"name": "a.b", "resourceClaimName": "X_y"},
-        ]);
+    fn privileges_conflict_with_escalation() {
+        let valid = json!({
+            "allowPrivilegeEscalation": false,
+            "capabilities": {"add": ["NET_BIND_SERVICE"], "drop": ["ALL"]},
+            "procMount": "Default",
+            "readOnlyRootFilesystem": true,
+        });
+        check(&valid, container, &[]);
+        check(&json!({"privileged": true}), container, &[]);
         check(
-            &claims,
-            |claims: &Vec<_>| resource_claims(claims),
+            &json!({"allowPrivilegeEscalation": false, "privileged": true}),
+            container,
+            &[(
+                "allow_privilege_escalation",
+                "`allow_privilege_escalation = false` conflicts with `privileged`",
+            )],
+        );
+        let add = json!(["NET_RAW", "CAP_SYS_ADMIN"]);
+        check(
+            &json!({"allowPrivilegeEscalation": false, "capabilities": {"add": add}}),
+            container,
+            &[(
+                "allow_privilege_escalation",
+                "`allow_privilege_escalation = false` conflicts with `capabilities.add[1]`",
+            )],
+        );
+    }
+
+    #[test]
+    fn rejects_values_that_the_api_server_rejects() {
+        let invalid = json!({
+            "runAsUser": -1,
+            "seccompProfile": {"type": "Localhost"},
+            "procMount": "Unmasked",
+        });
+        check(
+            &invalid,
+            container,
             &[
-                ("[1].name", "Duplicate resource claim \"gpu\""),
-                ("[2]", one),
-                ("[3]", one),
-                ("[4].name", "\"a.b\" is not a valid name"),
+                ("run_as_user", "`run_as_user` must be a valid UID"),
                 (
-                    "[4].resource_claim_name",
-                    "\"X_y\" is not a valid object name",
+                    "seccomp_profile.localhost_profile",
+                    "`localhost_profile` must be set if, and only if, the type is `Localhost`",
                 ),
+                ("proc_mount", "Unsupported value \"Unmasked\""),
             ],
         );
     }

@@ -5,38 +5,31 @@ use serde_json::{Value as Json, json};
 
 use crate::cluster::operator::{self, OperatorObjects};
 use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
-use crate::feast::custom_resource;
-use crate::feast::names;
+use crate::feast::{self, names};
 use crate::kubernetes::diff::foreign::with_foreign_elements;
 use crate::kubernetes::diff::project;
 use crate::kubernetes::kind::{Key, Kind};
-use crate::provider::diagnostics;
-use crate::provider::functions::from_manifest;
-use crate::schema::{Block, Diagnostic, Diagnostics, Value};
+use crate::provider::{custom_resource, diagnostics};
+use crate::schema::{Block, Diagnostic, Value};
 
-use super::computed::{self, Desired};
+use super::computed;
+use super::desired_store::DesiredStore;
+use super::import::ImportedState;
 use super::manifests::{self, Manifests};
 use super::parse::parse;
 use super::private_state::PrivateState;
-
-/// A first state that was read from the objects of the Feast operator.
-pub struct Adopted {
-    pub state: Value,
-    pub private: PrivateState,
-    pub diagnostics: Diagnostics,
-}
 
 /// Reads the first state from the custom resource and the objects of the Feast operator.
 ///
 /// # Errors
 ///
 /// There is no such feature store, or it cannot be read.
-pub async fn adopt(
+pub async fn import_from_operator(
     block: &Block,
     cluster: &Cluster,
     store: &StoreName,
     stop: &CancellationToken,
-) -> Result<Adopted, Diagnostic> {
+) -> Result<ImportedState, Diagnostic> {
     let summary = "Cannot import the feature store";
     let resource = match cluster.custom_resource(store, stop).await {
         Ok(Some(resource)) => resource,
@@ -50,9 +43,9 @@ pub async fn adopt(
         return Err(diagnostics::custom_resource_terminating(store));
     }
     let unreadable = |reason: String| diagnostics::unreadable_custom_resource(store, &reason);
-    let resource =
-        custom_resource::convert(&resource, &[]).map_err(|error| unreadable(error.to_string()))?;
-    let mut state = from_manifest::value(block, &resource).map_err(unreadable)?;
+    let resource = feast::custom_resource::convert(&resource, &[])
+        .map_err(|error| unreadable(error.to_string()))?;
+    let mut state = custom_resource::to_value(block, &resource).map_err(unreadable)?;
     state.set("namespace", Value::string(&store.namespace));
     let operator_objects = (cluster.operator_objects(store, stop).await)
         .map_err(|error| diagnostics::cluster_error(summary, &error))?;
@@ -66,7 +59,7 @@ pub async fn adopt(
         &operator_objects.unlisted,
     )];
     let desired = match parse(block, &state) {
-        Ok(parsed) => Desired::of(&parsed, &store.namespace),
+        Ok(parsed) => DesiredStore::of(&parsed, &store.namespace),
         Err(violations) => {
             diagnostics.push(diagnostics::invalid_custom_resource(store, &violations));
             None
@@ -79,7 +72,7 @@ pub async fn adopt(
     let observed = observed(&operator_objects, &manifests.unwrap_or_default());
     state.set("configuration_hash", Value::Null);
     state.set("objects", manifests::attribute(&observed));
-    Ok(Adopted {
+    Ok(ImportedState {
         state,
         private: PrivateState {
             last_applied: observed,

@@ -1,6 +1,6 @@
 //! The Job that runs `feast apply` once for a configuration, before the rollout.
 //!
-//! Its pod is a server's pod with `feast apply` instead of the servers. Its name ends with the fingerprint of the
+//! Its pod is a server's pod with `feast apply` instead of the servers. Its name ends with the hash of the
 //! configuration, which [`resolve`](crate::feast::secrets::resolve) appends.
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::{deployment, initialization, manifest, metadata, pods};
 use crate::feast::names;
-use crate::feast::spec::{ApplyBy, Store};
+use crate::feast::spec::{FeastApplyMode, Store};
 
 /// A few retries are enough for a registry that is not available yet, and invalid definitions fail again.
 const BACKOFF_LIMIT: i32 = 2;
@@ -17,11 +17,11 @@ const BACKOFF_LIMIT: i32 = 2;
 pub(super) const TTL_SECONDS: i32 = 24 * 60 * 60;
 
 pub(super) fn render(store: &Store) -> Option<Json> {
-    (store.project.apply == ApplyBy::Job).then(|| {
+    (store.project.feast_apply == FeastApplyMode::Job).then(|| {
         manifest(&Job {
             metadata: metadata::object(
                 store,
-                names::apply_job(&store.name),
+                names::feast_apply_job_prefix(&store.name),
                 Some(names::APPLY_SERVICE_TYPE),
             ),
             spec: Some(JobSpec {
@@ -32,8 +32,8 @@ pub(super) fn render(store: &Store) -> Option<Json> {
                 template: pods::template(
                     store,
                     metadata::job_pod_labels(store),
-                    &store.pods.apply_labels,
-                    &store.pods.apply_annotations,
+                    &store.pods.feast_apply_job_labels,
+                    &store.pods.feast_apply_job_annotations,
                     pod(store),
                 ),
                 ..JobSpec::default()
@@ -44,7 +44,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 }
 
 fn pod(store: &Store) -> PodSpec {
-    pod_running(store, initialization::apply(store))
+    pod_running(store, initialization::feast_apply_container(store))
 }
 
 /// Returns a pod that creates the feature repository and then runs one container with a command of Feast.

@@ -20,20 +20,20 @@ use crate::kubernetes::kind::Key;
 
 /// Certificates that do not exist when the apply begins.
 #[derive(Clone, Copy)]
-pub struct Issued<'a> {
+pub struct PendingCertificates<'a> {
     /// The objects that ask for them.
-    pub by: &'a BTreeSet<Key>,
-    /// Waits until they exist, and returns the objects of the feature store with their fingerprints.
+    pub requested_by: &'a BTreeSet<Key>,
+    /// Waits until they exist, and returns the objects of the feature store with their hashes.
     pub wait: &'a (dyn Fn() -> BoxFuture<'a, Result<&'a Objects<Resolved>, Vec<Error>>> + Sync),
 }
 
 impl Applier<'_> {
     /// Asks for certificates before an update, and waits for them.
-    pub(super) async fn request_issued(&mut self) {
-        let Some(issued) = self.issued.filter(|_| self.ok_so_far()) else {
+    pub(super) async fn request_certificates(&mut self) {
+        let Some(certificates) = self.certificates.filter(|_| self.ok_so_far()) else {
             return;
         };
-        for key in issued.by {
+        for key in certificates.requested_by {
             if !self.ok_so_far() {
                 return;
             }
@@ -46,27 +46,27 @@ impl Applier<'_> {
                 None => desired.clone(),
             };
             let written = {
-                let live = self.outcome.exists.get(key);
+                let live = self.outcome.objects.get(key);
                 self.apply_object(key, &manifest, live).await
             };
             match written {
                 // The object has not got its desired state yet, so it does not count as changed.
                 Ok(Written::Changed(live)) if applied.is_some() => {
-                    self.outcome.exists.insert(key.clone(), live);
+                    self.outcome.objects.insert(key.clone(), live);
                 }
                 Ok(written) => self.note_write(key, written),
                 Err(error) => self.note_failure(key, error),
             }
         }
-        self.await_issued().await;
+        self.await_certificates().await;
     }
 
-    /// Waits for the certificates that written objects ask for. From then on, the objects have their fingerprints.
-    pub(super) async fn await_issued(&mut self) {
-        let Some(issued) = self.issued.filter(|_| self.ok_so_far()) else {
+    /// Waits for the certificates that written objects ask for. From then on, the objects have their hashes.
+    pub(super) async fn await_certificates(&mut self) {
+        let Some(certificates) = self.certificates.filter(|_| self.ok_so_far()) else {
             return;
         };
-        match (issued.wait)().await {
+        match (certificates.wait)().await {
             Ok(objects) => self.desired.objects = objects,
             Err(errors) => {
                 for error in errors {

@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::super::computed::Desired;
+use super::super::desired_store::DesiredStore;
 use super::super::manifests::Manifests;
 use super::super::prior_state::decode_config;
 use super::{AppliedAttributes, PrivateState, RolloutProgress};
-use crate::feast::secrets::shown::{self, known, shown};
+use crate::feast::secrets::manifest_redaction::{redact_manifest, without_redacted};
 use crate::kubernetes::Key;
 use crate::schema::{Block, Value};
 
 /// Private data without the field `last_applied`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Earlier {
+struct LegacyPrivateState {
     rollout_incomplete: bool,
     apply_failed: bool,
     secrets_changed: bool,
@@ -41,7 +41,7 @@ struct Applied {
 /// Converts the private data that an earlier version wrote beside this state. Without private data, the objects of the
 /// state count as applied.
 pub fn convert(block: &Block, state: &Value, private: Json) -> PrivateState {
-    let Earlier {
+    let LegacyPrivateState {
         rollout_incomplete,
         apply_failed,
         secrets_changed,
@@ -98,17 +98,17 @@ fn observed(block: &Block, state: &Value, unshown: &BTreeMap<String, Json>) -> M
     let manifests = objects.iter().filter_map(|(name, text)| {
         let manifest: Json = serde_json::from_str(text.as_str()?).ok()?;
         let key = Key::parse(name)?;
-        let is_same = |other: &&Json| shown(other) == manifest;
+        let is_same = |other: &&Json| redact_manifest(other) == manifest;
         if let Some(unshown) = unshown.get(name).filter(is_same) {
             return Some((key, unshown.clone()));
         }
-        if known(&manifest) == manifest {
+        if without_redacted(&manifest) == manifest {
             return Some((key, manifest));
         }
         let rendered = rendered.get_or_insert_with(|| render(block, state));
         let revealed = match rendered.get(&key) {
             Some(rendered) => reveal(&manifest, rendered),
-            None => known(&manifest),
+            None => without_redacted(&manifest),
         };
         Some((key, revealed))
     });
@@ -120,9 +120,9 @@ fn observed(block: &Block, state: &Value, unshown: &BTreeMap<String, Json>) -> M
 fn reveal(manifest: &Json, rendered: &Json) -> Json {
     match (manifest, rendered) {
         (Json::Object(members), Json::Object(rendered)) => {
-            let known = known(manifest);
+            let known = without_redacted(manifest);
             // What is not shown depends on the names of the members.
-            let shown = shown(&Json::Object(rendered.clone()));
+            let shown = redact_manifest(&Json::Object(rendered.clone()));
             let members = members.iter().filter_map(|(name, value)| {
                 let value = match rendered.get(name) {
                     Some(rendered) if shown[name] == *value => rendered.clone(),
@@ -139,70 +139,22 @@ fn reveal(manifest: &Json, rendered: &Json) -> Json {
                 let mut rendered = rendered.iter();
                 match rendered.find(|it| name.is_some() && it.get("name") == name) {
                     Some(rendered) => reveal(element, rendered),
-                    None => known(element),
+                    None => without_redacted(element),
                 }
             });
             elements.collect()
         }
-        _ => known(manifest),
+        _ => without_redacted(manifest),
     }
 }
 
 /// Renders the configuration in the state. Returns nothing where this version cannot read it.
 fn render(block: &Block, state: &Value) -> Manifests {
     let config = decode_config(block, state).ok();
-    let desired = config.and_then(|config| Desired::of_state(&config, state));
+    let desired = config.and_then(|config| DesiredStore::of_state(&config, state));
     desired
         .map(|desired| desired.objects.manifests)
         .unwrap_or_default()
-}
-
-/// Removes values from the attributes `objects` and `drift` that earlier versions showed and this one does not.
-pub fn show_as_this_version(state: &mut Value) {
-    if let Value::Map(objects) = state.attribute("objects") {
-        let texts = objects.iter().map(|(key, text)| {
-            let manifest = text
-                .as_str()
-                .and_then(|text| serde_json::from_str::<Json>(text).ok());
-            let text = match manifest {
-                Some(manifest) => Value::string(shown(&manifest).to_string()),
-                None => text.clone(),
-            };
-            (key.clone(), text)
-        });
-        let texts = Value::Map(texts.collect());
-        state.set("objects", texts);
-    }
-    if let Value::List(entries) = state.attribute("drift") {
-        let mut entries = entries.clone();
-        entries.iter_mut().for_each(show_variable);
-        state.set("drift", Value::List(entries));
-    }
-}
-
-/// Removes the value of a variable of the user from an element of `drift`.
-fn show_variable(entry: &mut Value) {
-    let field = entry.attribute("field").as_str().unwrap_or_default();
-    let Some((_, variable)) = field.split_once(".env[name=\"") else {
-        return;
-    };
-    let Some((name, inner)) = variable.split_once("\"]") else {
-        return;
-    };
-    let (is_value, is_element) = (inner == ".value", inner.is_empty());
-    if shown::is_own(&Json::from(name)) || !(is_value || is_element) {
-        return;
-    }
-    for attribute in ["wanted", "live"] {
-        let text = entry.attribute(attribute).as_str();
-        let element = text
-            .filter(|_| is_element)
-            .and_then(|text| serde_json::from_str::<Json>(text).ok());
-        let value = element.map_or(Value::Null, |element| {
-            Value::string(shown::variable(&element).to_string())
-        });
-        entry.set(attribute, value);
-    }
 }
 
 #[cfg(test)]
@@ -293,54 +245,5 @@ mod tests {
             expected.set_observed(&observed);
             assert_eq!(convert(&block, &state, private), expected);
         }
-    }
-
-    #[test]
-    fn hides_what_earlier_versions_showed() {
-        let block = block();
-        let mut earlier = state(&block);
-        let shown = earlier.attribute("objects").clone();
-        let manifest = json!({"spec": {"env": [{"name": "A", "value": "b"}]}});
-        let objects = [(
-            "Deployment/a".to_owned(),
-            Value::string(manifest.to_string()),
-        )];
-        earlier.set("objects", Value::Map(objects.into()));
-        let entry = |field: &str, wanted: Value| {
-            let fields = [
-                ("field", Value::string(field)),
-                ("wanted", wanted),
-                ("live", Value::Null),
-            ];
-            let fields = fields.map(|(name, value)| (name.to_owned(), value));
-            Value::Object(fields.into())
-        };
-        let (env, image) = (".spec.env[name=\"A\"].value", ".spec.image");
-        let wanted = Value::string("b");
-        let drift = [entry(env, wanted.clone()), entry(image, wanted.clone())];
-        earlier.set("drift", Value::List(drift.into()));
-        show_as_this_version(&mut earlier);
-        let manifest = json!({"spec": {"env": [{"name": "A", "value": "(not shown)"}]}});
-        let objects = [(
-            "Deployment/a".to_owned(),
-            Value::string(manifest.to_string()),
-        )];
-        assert_eq!(earlier.attribute("objects"), &Value::Map(objects.into()));
-        let drift = [entry(env, Value::Null), entry(image, wanted)];
-        assert_eq!(earlier.attribute("drift"), &Value::List(drift.into()));
-
-        // A state of this version stays as it is.
-        let mut current = state(&block);
-        let variable = json!({"name": "A", "value": "(not shown)"}).to_string();
-        let drift = [
-            entry(".spec.env[name=\"HOME\"].value", Value::string("/home")),
-            entry(".spec.env[name=\"A\"].valueFrom.name", Value::string("s")),
-            entry(".spec.env[name=\"A\"]", Value::string(variable)),
-        ];
-        let drift = Value::List(drift.into());
-        current.set("drift", drift.clone());
-        show_as_this_version(&mut current);
-        assert_eq!(current.attribute("objects"), &shown);
-        assert_eq!(current.attribute("drift"), &drift);
     }
 }
