@@ -5,7 +5,7 @@
 //! ```text
 //! bytes ─ tfplugin (codec) ─▶ schema::Value ─ schema (decode) ─▶ feast::config::FeatureStore
 //!       ─ feast::rules (all violations at once, each with its path) ─▶ feast::spec::Store
-//!       ─ feast::render (cannot fail) ─▶ feast::Objects
+//!       ─ feast::render (cannot fail) ─▶ feast::objects::Objects
 //!       plan :  provider compares them with the prior state ─▶ planned Value ─▶ bytes
 //!       apply:  cluster::apply ─▶ cluster::rollout ─▶ state Value ─▶ bytes
 //! ```

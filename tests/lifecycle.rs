@@ -111,6 +111,14 @@ macro_rules! cluster_trials {
     };
 }
 
+/// Returns one trial for each function that needs a minor version of Kubernetes. With an earlier one, they are ignored.
+macro_rules! trials_since {
+    ($minor:literal: $($test:path),* $(,)?) => {{
+        let is_old = !lab::has_kubernetes($minor);
+        trials![$($test),*].into_iter().map(move |trial| trial.with_ignored_flag(is_old))
+    }};
+}
+
 /// Returns one trial for each function that needs Terraform 1.15. On a machine that cannot have it, they are ignored.
 macro_rules! newest_terraform_trials {
     ($($test:path),* $(,)?) => {
@@ -167,17 +175,21 @@ fn simulation_trials() -> Vec<Trial> {
         failing_sandbox,
         servers_without_limits_under_a_quota,
     ]);
+    // With a MutatingAdmissionPolicy, which is stable since then.
+    all.extend(trials_since![
+        36:
+        drift::strict_policy_reports_injected_fields,
+        openshift::example_is_applied,
+    ]);
     all.extend(trials![
         authz::documented_permissions_are_sufficient,
         data::enlarged_pvc_is_not_drift,
-        drift::strict_policy_reports_injected_fields,
         requests::ten_stores_share_reads,
         concurrency::waits_for_an_api_server_restart,
         jobs::failing_job_is_explained_and_keeps_the_pods,
         lineage::failing_lineage_rollout_is_explained,
         lost_responses::next_apply_converges_after_an_outage,
         keda::requires_keda_and_creates_a_scaled_object,
-        openshift::example_is_applied,
         openshift::certificates_are_issued_before_an_update_changes_anything,
         openshift::a_create_without_the_service_ca_is_undone,
         openshift::requires_openshift,
@@ -297,7 +309,6 @@ fn trials() -> Vec<Trial> {
         import::name_or_namespace_change_replaces,
         import::import_by_block_gives_an_empty_plan,
         import::import_by_id_gives_an_empty_plan,
-        import::imports_every_configuration_unchanged,
         import::metric_order_is_not_drift,
         import::plans_a_missing_deployment,
         import::rejects_missing_stores,
@@ -322,8 +333,6 @@ fn trials() -> Vec<Trial> {
         nulls::ignores_null_map_elements,
         admission::a_refused_create_leaves_nothing,
         admission::a_refused_update_changes_nothing,
-        admission::values_that_admission_rewrites_settle,
-        admission::the_registry_mirror_of_the_guide_settles,
         admission::warnings_of_the_api_server_are_shown_once,
         policies::explains_rejection_by_a_policy,
         preflight::finds_every_obstacle_at_once,
@@ -382,10 +391,21 @@ fn trials() -> Vec<Trial> {
         actions::runs_wait_their_turn_and_end_when_they_are_cancelled,
         migration::commands_for_a_cluster_move_ten_feature_stores,
         query::generated_configuration_migrates_a_namespace,
-        query::generates_every_configuration,
         query::import_by_identity_generates_configuration,
         query::invalid_queries_are_rejected,
         query::missing_permissions_are_warnings,
+    ]);
+    // With a MutatingAdmissionPolicy, which is stable since then.
+    all.extend(trials_since![
+        36:
+        admission::values_that_admission_rewrites_settle,
+        admission::the_registry_mirror_of_the_guide_settles,
+    ]);
+    // With resource claims, which are stable since then.
+    all.extend(trials_since![
+        34:
+        import::imports_every_configuration_unchanged,
+        query::generates_every_configuration,
     ]);
     all.extend(matrix_trials());
     all.extend(keda::real::trials());
@@ -407,7 +427,10 @@ fn main() -> ExitCode {
     // The longest are first, so that the last minutes are not those of a single test.
     let simulation = simulation_trials().into_iter();
     let mut all: Vec<_> = simulation
-        .map(|trial| trial.with_ignored_flag(on_own_cluster))
+        .map(|trial| {
+            let is_ignored = trial.has_ignored_flag() || on_own_cluster;
+            trial.with_ignored_flag(is_ignored)
+        })
         .collect();
     all.extend(trials());
 

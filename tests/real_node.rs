@@ -128,7 +128,7 @@ fn main() -> ExitCode {
     };
     let groups = [
         (4, with_long(short_failures, long_failures())),
-        // One after another: each keeps the machine busy, and a request must not be lost for want of a processor.
+        // One after another: each keeps the machine busy, and a request must not be lost because the CPU is busy.
         (1, with_long(short, long())),
     ];
     let failed = groups.map(|(threads, trials)| run(threads, trials));

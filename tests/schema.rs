@@ -1,5 +1,5 @@
-//! The schema that users see, as a golden file with one line for each attribute, so that a review shows the effect of
-//! a changed Rust type. `UPDATE_EXPECT=1 cargo test --test schema` rewrites the file.
+//! The schemas that users see, as golden files with one line for each attribute, so that a review shows the effect of
+//! a changed Rust type. `UPDATE_EXPECT=1 cargo test --test schema` rewrites the files.
 
 use std::collections::BTreeMap;
 

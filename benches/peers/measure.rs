@@ -209,7 +209,7 @@ fn recorded_state(stores: usize) -> PathBuf {
     std::env::temp_dir().join(file)
 }
 
-/// Removes the recorded states of this process.
+/// Removes the recorded state for this number of stores.
 pub fn remove_recorded_state(stores: usize) {
     fs::remove_file(recorded_state(stores)).ok();
 }

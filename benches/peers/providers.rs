@@ -26,7 +26,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Returns whether it is a part of the work, and no provider that does all of it.
+    /// Returns whether this measures only a part of the work instead of a complete provider.
     pub fn is_limit(self) -> bool {
         matches!(
             self,

@@ -69,7 +69,7 @@ pub fn make(namespace: &Namespace, name: &str, rules: &Json) -> String {
         &resource.join("."),
         &account,
     ];
-    until("the permissions to be effective", 30, || {
+    until("the permissions to be effective", 120, || {
         namespace.kubectl(&ask).ok()
     });
     kubeconfig(namespace, name)

@@ -1,5 +1,6 @@
 //! The actions, invoked by a command and triggered by a change, with Terraform 1.15.
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
@@ -196,7 +197,7 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
         }}},
     });
     test.namespace.cluster().apply(&other.to_string()).unwrap();
-    let started = test
+    let mut started = test
         .terraform
         .command(&[
             "apply",
@@ -208,18 +209,20 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(std::time::Duration::from_secs(8));
+    let mut stdout = BufReader::new(started.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("Job/feast-demo-apply-0 is running `feast apply`") {
+        assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    // A run that did not wait would create its Job in this time.
+    std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(commands(&test), [""; 0]);
     test.namespace
         .kubectl(&["delete", "job", "feast-demo-apply-0"])
         .unwrap();
+    stdout.read_to_string(&mut text).unwrap();
     let output = started.wait_with_output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}");
-    assert!(
-        text.contains("Job/feast-demo-apply-0 is running `feast apply`"),
-        "{text}"
-    );
     assert_eq!(commands(&test), ["feast apply"]);
 
     recovery::limit_pods(&test, 1);
@@ -248,7 +251,7 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     assert!(!interrupted.wait().unwrap().success());
-    until("no Job", 30, || (unfinished() == 0).then_some(()));
+    until("no Job", 120, || (unfinished() == 0).then_some(()));
 
     // Without a pod in time, the error has the reason, and no Job stays.
     let text = configuration(DATABASES, "") + &action("feast_apply", "timeout = \"15s\"");
@@ -259,7 +262,7 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
     for part in ["exceeded quota", "The Job was deleted with its pods"] {
         assert!(messages.contains(part), "{part}: {run}");
     }
-    until("no Job", 30, || (unfinished() == 0).then_some(()));
+    until("no Job", 120, || (unfinished() == 0).then_some(()));
     recovery::lift_limit(&test);
     destroy(&test);
 }

@@ -205,7 +205,7 @@ pub fn terminating_namespace_is_one_error() {
     let namespace = test.namespace.name();
     let delete = ["delete", "namespace", namespace, "--wait=false"];
     test.namespace.cluster().kubectl(&delete).unwrap();
-    until("the namespace to be terminating", 30, || {
+    until("the namespace to be terminating", 120, || {
         let found = test
             .namespace
             .cluster()

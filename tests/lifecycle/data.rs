@@ -175,13 +175,16 @@ pub fn enlarged_pvc_is_not_drift() {
         .kubectl(&["patch", "pvc/feast-demo-online", "--patch", grown])
         .unwrap();
     test.expect_empty_plan();
+    let storage = || {
+        let pvc = test.namespace.json(&["get", "pvc/feast-demo-online"]);
+        pvc.unwrap()["spec"]["resources"]["requests"]["storage"].clone()
+    };
     // The new size is still smaller than the existing one.
     test.configure(&size("3Gi"));
     test.apply();
+    assert_eq!(storage(), "5Gi");
     test.configure_all(&size("6Gi"), "delete_data = true");
     test.apply();
-    let claim = test.namespace.json(&["get", "pvc/feast-demo-online"]);
-    let storage = &claim.unwrap()["spec"]["resources"]["requests"]["storage"];
-    assert_eq!(storage, "6Gi");
+    assert_eq!(storage(), "6Gi");
     test.destroy();
 }

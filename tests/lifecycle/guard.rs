@@ -250,8 +250,8 @@ pub fn empty_namespace_does_not_replace() {
             ),
         ),
         (
-            "Tool_116",
-            "`namespace` must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is \"Tool_116\"."
+            "Team_A",
+            "`namespace` must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is \"Team_A\"."
                 .to_owned(),
         ),
     ] {
@@ -359,13 +359,13 @@ pub fn checks_the_uid_once() {
     };
     let expected = Some(uid(&test));
     let guarded = connect(expected.clone());
-    until("the permission for the UID to be effective", 30, || {
+    until("the permission for the UID to be effective", 120, || {
         asked(&guarded).ok()
     });
     cluster
         .kubectl(&["delete", "clusterrole,clusterrolebinding", &right])
         .unwrap();
-    until("the permission to be removed", 30, || {
+    until("the permission to be removed", 120, || {
         let rejected = asked(&connect(expected.clone()));
         matches!(rejected, Err(Reason::Forbidden { .. })).then_some(())
     });

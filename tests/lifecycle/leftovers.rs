@@ -41,11 +41,11 @@ fn configure_more(test: &StoreUnderTest) {
 }
 
 fn configure_less(test: &StoreUnderTest) {
-    let configure_less = format!("{FIXED}\nfeast_apply = \"init_container\"\n{DATABASES}");
-    test.configure_all(&configure_less, "wait_for_rollout = false");
+    let services = format!("{FIXED}\nfeast_apply = \"init_container\"\n{DATABASES}");
+    test.configure_all(&services, "wait_for_rollout = false");
 }
 
-/// Returns the parts of [`more`] that the cluster still has.
+/// Returns what [`configure_more`] added and the cluster still has.
 fn remaining(test: &StoreUnderTest) -> Vec<String> {
     let mut remaining = Vec::new();
     let get = |object: &str| test.namespace.json(&["get", object]).unwrap();

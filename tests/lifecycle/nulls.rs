@@ -76,11 +76,7 @@ pub fn rejects_null_list_elements() {
             .environment("TF_VAR_kubeconfig", "/nonexistent")
             .environment("TF_VAR_namespace", "n");
         let plan = terraform.plan().unwrap();
-        assert!(
-            !matches!(plan.exit, Exit::NoChanges | Exit::Changes),
-            "{}",
-            plan.run
-        );
+        assert_eq!(plan.exit, Exit::Failed, "{}", plan.run);
         let messages = plan.run.messages();
         for (path, name) in [
             ("services.image_pull_secrets[0]", "image_pull_secrets"),

@@ -209,7 +209,7 @@ pub fn certificates_are_issued_before_an_update_changes_anything() {
 
     let secret = ["delete", "secret", "feast-demo-online-tls"];
     test.namespace.kubectl(&secret).unwrap();
-    until("another certificate", 30, || {
+    until("another certificate", 120, || {
         let secret = ["get", "secret", "feast-demo-online-tls"];
         test.namespace.kubectl(&secret).ok()
     });

@@ -356,7 +356,7 @@ impl<'a> Operator<'a> {
                 "ownerReferences": [self.reference()],
             },
         }));
-        until("the garbage collector", 60, || {
+        until("the garbage collector", 180, || {
             let arguments = ["get", "configmaps", "--output=name"];
             let left = self.test.namespace.kubectl(&arguments).unwrap();
             (!left.contains("configmap/owned")).then_some(())
@@ -377,7 +377,7 @@ pub fn define() {
         }
         let established = "--for=condition=Established";
         cluster
-            .kubectl(&["wait", established, name, "--timeout=60s"])
+            .kubectl(&["wait", established, name, "--timeout=180s"])
             .unwrap();
         let probe = json!({
             "apiVersion": "feast.dev/v1",

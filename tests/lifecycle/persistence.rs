@@ -84,7 +84,7 @@ fn accepted() -> Vec<String> {
     ]
 }
 
-/// Returns a provider block for a cluster whose address does not respond.
+/// Returns a Terraform whose kubeconfig does not exist.
 fn without_cluster() -> Terraform {
     let tool = lab::tool_path(Tool::Terraform);
     let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
@@ -144,8 +144,7 @@ pub fn checks_unknown_values_at_apply() {
 
     let rejected = format!("{}{configuration}", late("\"/data/registry.db\""));
     test.terraform.write("main.tf", &rejected).unwrap();
-    let plan = test.plan_with_changes();
-    assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
+    test.plan_with_changes();
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.messages().contains(SUMMARY), "{apply}");

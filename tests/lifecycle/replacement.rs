@@ -229,7 +229,7 @@ pub fn rejects_an_unusable_namespace_at_plan() {
         "nowhere-at-all",
         "There is no namespace \"nowhere-at-all\".",
     );
-    for impossible in ["", "Tool_116", "a b", &"a".repeat(70)] {
+    for impossible in ["", "Team_A", "a b", &"a".repeat(70)] {
         let run = live.apply_with("namespace", impossible);
         assert_eq!(run.status, Some(1), "{run}");
         live.expect_untouched();
@@ -251,7 +251,7 @@ pub fn rejects_an_unusable_namespace_at_plan() {
     block_deletion(&other, "secret/feast-data-stores");
     let delete = ["delete", "namespace", other.name(), "--wait=false"];
     other.cluster().kubectl(&delete).unwrap();
-    until("the namespace to be terminating", 30, || {
+    until("the namespace to be terminating", 120, || {
         is_terminating(&other)
     });
     let name = other.name();

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
+use terraform_provider_feast::kubernetes::kind::{Kind, Scope};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::store::StoreUnderTest;
@@ -221,7 +222,10 @@ fn check(test: &StoreUnderTest) -> Vec<String> {
     change.expect("patches", change.total("patch"), 4..=4);
     // Those of the refresh, and one for each kind that a store can have in its namespace. The Secret with the database
     // connections is read again.
-    let kinds = KINDS.len() + 16;
+    let namespaced = Kind::ALL
+        .iter()
+        .filter(|kind| kind.scope() == Scope::Namespace);
+    let kinds = KINDS.len() + namespaced.count();
     let [lists, gets] = ["list", "get"].map(|verb| change.total(verb));
     change.expect("lists", lists, kinds..=kinds * change.shared());
     change.expect("gets", gets, 2..=1 + change.shared());

@@ -85,7 +85,7 @@ pub fn error_text(lab: &Lab, error: &Error) -> String {
 /// Rolls out the store, and compares the complete error. The kubelet writes an event after the corresponding status,
 /// and a busy machine delays pods. If the wait ends before everything is recorded, the check is repeated.
 pub async fn expect_error(lab: &Lab, wanted: &Wanted, seconds: u64, grace: u64, expected: &str) {
-    let again_until = Instant::now() + Duration::from_secs(60);
+    let again_until = Instant::now() + Duration::from_secs(180);
     loop {
         let error = roll_out(lab, wanted, seconds, grace).await;
         let messages = error_text(lab, &error.expect_err("a failure"));
@@ -344,6 +344,7 @@ pub async fn exhausted_quota(lab: Lab) {
     // The admission controller learns of the quota, and counts, with a delay.
     let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> =
         Api::namespaced(lab.client.clone(), &lab.namespace);
+    let deadline = Instant::now() + TIMEOUT;
     while quotas
         .get("none")
         .await
@@ -352,6 +353,7 @@ pub async fn exhausted_quota(lab: Lab) {
         .and_then(|status| status.hard)
         .is_none()
     {
+        assert!(Instant::now() < deadline, "the quota was not counted");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     expect_failure(
@@ -399,7 +401,7 @@ pub async fn exceeded_progress_deadline(lab: Lab) {
 
 /// The registry fails once and then recovers.
 pub async fn ignores_a_single_failed_pull(lab: Lab) {
-    let live = roll_out(&lab, &one_replica("ErrImagePullOnce", |_| {}), 60, 30).await;
+    let live = roll_out(&lab, &one_replica("ErrImagePullOnce", |_| {}), 180, 120).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
 }
 
@@ -424,7 +426,7 @@ pub async fn ignores_issues_of_old_pods(lab: Lab) {
     let deployment = mended.get_mut(&deployment_key("x")).expect("wanted");
     let annotations = json!({"testbed.feast.dev/ready-after": "1s"});
     deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
-    let live = roll_out(&lab, &mended, 60, 0).await;
+    let live = roll_out(&lab, &mended, 180, 0).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 3);
 }
 
@@ -437,7 +439,7 @@ pub async fn a_change_repairs_a_crashing_server(lab: Lab) {
     };
     let error = roll_out(&lab, &recreated("CrashLoopBackOff"), 60, 1).await;
     error.expect_err("a failure");
-    let live = roll_out(&lab, &recreated(""), 60, 40).await;
+    let live = roll_out(&lab, &recreated(""), 180, 120).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 1);
 }
 

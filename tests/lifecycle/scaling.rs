@@ -29,9 +29,10 @@ pub fn plan_is_empty_after_hpa_scales_out() {
     test.expect_empty_plan();
     test.expect_no_resource_drift();
 
-    let scaled = until("a stable number of pods", 120, || {
+    let scaled = until("a stable number of pods", 300, || {
         let before = test.replicas();
-        std::thread::sleep(std::time::Duration::from_secs(5));
+        // Metrics arrive every 15 s.
+        std::thread::sleep(std::time::Duration::from_secs(50));
         (test.replicas() == before).then_some(before)
     });
     test.configure(DATABASES);
@@ -50,7 +51,7 @@ pub fn resets_replicas_that_change_during_the_rollout() {
     let test = StoreUnderTest::new("moved");
     test.configure(&format!("{AUTOSCALING}\n{DATABASES}"));
     test.apply();
-    let slow = r#"pod_annotations = { "testbed.feast.dev/ready-after" = "10s" }"#;
+    let slow = r#"pod_annotations = { "testbed.feast.dev/ready-after" = "30s" }"#;
     test.configure(&format!(
         "scaling = {{ replicas = 2 }}\n{slow}\n{DATABASES}"
     ));
@@ -397,7 +398,7 @@ impl Watch {
     pub fn values(&self, from: &Json, to: &Json) -> Vec<u64> {
         let generation = |deployment: &Json| deployment["metadata"]["generation"].as_u64().unwrap();
         let range = generation(from)..=generation(to);
-        let mut versions = until("the watch to catch up", 30, || {
+        let mut versions = until("the watch to catch up", 120, || {
             let versions = self.versions.lock().unwrap().clone();
             (versions.last()?.0 >= *range.end()).then_some(versions)
         });

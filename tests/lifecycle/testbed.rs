@@ -5,6 +5,7 @@ use std::fs;
 use std::time::Duration;
 
 use libtest_mimic::Completion;
+use serde_json::json;
 
 use crate::lifecycle::lab;
 use crate::support::testbed::Namespace;
@@ -48,19 +49,19 @@ pub fn failing_pods_report_their_reason() {
             "containerStatuses"
         };
         let shown = reason.trim_start_matches("Init");
-        until(&format!("{shown} in {statuses}"), 30, || {
+        until(&format!("{shown} in {statuses}"), 120, || {
             let pods = namespace.json(&["get", "pods"]).unwrap();
             let pod = &pods["items"][0]["status"];
             (pod[statuses][0]["state"]["waiting"]["reason"] == shown).then_some(())
         });
-        until("an event with the reason", 30, || {
+        until("an event with the reason", 120, || {
             let events = namespace.kubectl(&["get", "events"]).unwrap();
             events.contains("Warning").then_some(())
         });
     }
     let namespace = lab::namespace("never-ready");
     deploy(&namespace, "{testbed.feast.dev/fail: never-ready}");
-    until("a running pod", 30, || {
+    until("a running pod", 120, || {
         let pods = namespace.json(&["get", "pods"]).unwrap();
         (pods["items"][0]["status"]["phase"] == "Running").then_some(())
     });
@@ -92,15 +93,15 @@ pub fn volumes_are_provisioned() {
         .unwrap();
     let bound = "--for=jsonpath={.status.phase}=Bound";
     namespace
-        .kubectl(&["wait", "pvc/data", bound, "--timeout=30s"])
+        .kubectl(&["wait", "pvc/data", bound, "--timeout=120s"])
         .unwrap();
 
     let volume = namespace.json(&["get", "pvc", "data"]).unwrap();
     let volume = volume["spec"]["volumeName"].as_str().unwrap().to_owned();
     namespace
-        .kubectl(&["delete", "pvc", "data", "--timeout=30s"])
+        .kubectl(&["delete", "pvc", "data", "--timeout=120s"])
         .unwrap();
-    until("the volume to be deleted with its PVC", 30, || {
+    until("the volume to be deleted with its PVC", 120, || {
         namespace
             .cluster()
             .kubectl(&["get", "persistentvolume", &volume])
@@ -112,10 +113,17 @@ pub fn hpa_scales_out() {
     let namespace = lab::namespace("autoscaling");
     deploy(&namespace, "{}");
     wait_available(&namespace);
-    let target = ["--min=1", "--max=4", "--cpu=50%"];
-    namespace
-        .kubectl(&[&["autoscale", "deployment", "app"], &target[..]].concat())
-        .unwrap();
+    let target = json!({"type": "Utilization", "averageUtilization": 50});
+    let autoscaler = json!({
+        "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "app", "namespace": namespace.name()},
+        "spec": {
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app"},
+            "minReplicas": 1, "maxReplicas": 4,
+            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+        },
+    });
+    namespace.cluster().apply(&autoscaler.to_string()).unwrap();
     let replicas = || {
         // Twice the request of one pod, independent of the number of pods.
         namespace.share_cpu_load("app=app", 200).unwrap();
@@ -200,7 +208,7 @@ spec:
 }
 
 fn wait_available(namespace: &Namespace) {
-    wait_until_available(namespace, "60s").unwrap();
+    wait_until_available(namespace, "180s").unwrap();
 }
 
 fn wait_until_available(

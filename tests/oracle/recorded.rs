@@ -122,7 +122,7 @@ const ODD: &[(&str, Option<&str>)] = &[
 fn check_odd(case: &Json) -> Result<(), Failed> {
     let name = case["case"].as_str().unwrap_or_default();
     let Some((_, attribute)) = ODD.iter().find(|(odd, _)| *odd == name) else {
-        return Err("not check_odd yet".into());
+        return Err("not decided yet: add it to ODD".into());
     };
     let manifest = serde_saphyr::to_string(&case["cr"])?;
     match (attribute, provider_objects::objects(&manifest, &[])) {

@@ -165,7 +165,7 @@ pub fn servers_apply_their_options() {
     assert_eq!(
         listener.requests().len(),
         1,
-        "materialization is not to be told"
+        "materialization must not send events"
     );
 
     assert_eq!(pod.servers(), ["registry", "online"]);
@@ -188,7 +188,7 @@ pub fn servers_apply_their_options() {
     until("both workers", || (workers(&pod) == 2).then_some(()));
     // The value is in seconds, and higher on a busy machine. Feast's default is 30.
     let idle: u64 = (python(&pod, include_str!("options/idle.py"), &[]).parse()).unwrap();
-    assert!((2..15).contains(&idle), "{idle}");
+    assert!((2..30).contains(&idle), "{idle}");
 
     models_are_served(&pod);
     let rows = pushed_rows_are_collected(&pod);

@@ -2,7 +2,7 @@
 //!
 //! Each error names the cause in the words of the node, within a limited time, and each command in it shows the cause.
 //! The errors are in `tests/real_node/failures/`, without generated names. After an intended change, run
-//! `UPDATE_EXPECT=1 cargo test --test real_node failures` and review the difference.
+//! `UPDATE_EXPECT=1 cargo test --test real_node failures -- --include-ignored` and review the difference.
 
 use std::path::Path;
 use std::process::Command;

@@ -61,7 +61,7 @@ fn start_postgres(node: &Node) -> Result<Postgres> {
     let data = include_str!("../real_feast/repository/data.py");
     eventually(
         "the table of features",
-        Duration::from_secs(60),
+        Duration::from_secs(180),
         Duration::from_secs(1),
         || {
             let arguments = ["table", &postgres.host, "feast", "feast", PASSWORD];

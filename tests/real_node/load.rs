@@ -20,7 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use crate::support::feast::features::{expected_response, features_request, values};
 
 /// Longer than any response of a running server.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How much the clients ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,5 @@
-//! How many requests are lost while pods are replaced, by how long a pod goes on serving after it was told to end. Run
-//! only when it is named: it is where the defaults of the provider come from.
+//! Measures the requests that are lost while pods are replaced, for several `preStop` sleeps. The defaults of the
+//! provider are based on it. It runs only if it is named.
 
 use std::time::Duration;
 

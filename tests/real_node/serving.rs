@@ -58,12 +58,12 @@ pub fn creates_a_repository_with_a_read_only_root_file_system() {
     store.destroy();
 }
 
-/// Checks the features that a pod of the store is given by its Service.
+/// Checks the features that a pod of the store receives through the Service.
 pub fn assert_serves_features(store: &Store) {
     assert_eq!(served(store), Some(expected_response()));
 }
 
-/// Returns the features that a pod of the store is given by its Service; `None` for an error.
+/// Returns the features that a pod of the store receives through the Service; `None` for an error.
 pub fn served(store: &Store) -> Option<Json> {
     let ask = format!(
         "import json, urllib.request\n\

@@ -179,8 +179,8 @@ fn state(name: &str) -> Value {
     ]))
 }
 
-/// The resource `feast_echo`. Names with a behavior: `panic` (in plan), `panic in apply`, `slow` (apply takes half a
-/// second), `wait for stop` (apply returns at [`Provider::stop`]), `mismatch` (a plan that does not fit the schema).
+/// The resource `feast_echo`. Names with a behavior: `panic` (in plan), `panic in apply`, `slow` (apply takes two
+/// seconds), `wait for stop` (apply returns at [`Provider::stop`]), `mismatch` (a plan that does not fit the schema).
 struct Echo {
     schema: Schema,
     identity_schema: IdentitySchema,
@@ -292,7 +292,7 @@ impl Resource for Echo {
         let mut diagnostics = Vec::new();
         match name(&state).as_str() {
             "panic in apply" => panic!("asked to"),
-            "slow" => tokio::time::sleep(Duration::from_millis(500)).await,
+            "slow" => tokio::time::sleep(Duration::from_secs(2)).await,
             "wait for stop" => {
                 self.observed.stopped().await;
                 diagnostics.push(Diagnostic::error("Interrupted", "The state is saved."));
@@ -531,7 +531,7 @@ impl EchoList {
 }
 
 /// The action `feast_say`: one line of progress for each word of `text`. Texts with a behavior: `fail`, `panic`, `wait
-/// for stop`, `slow` (half a second); `defer` in plan.
+/// for stop`, `slow` (two seconds); `defer` in plan.
 struct Say {
     schema: Schema,
     observed: Arc<Observed>,
@@ -598,7 +598,7 @@ impl Action for Say {
                 vec![Diagnostic::error("Interrupted", "Not all was said.")]
             }
             "slow" => {
-                tokio::time::sleep(Duration::from_millis(500)).await;
+                tokio::time::sleep(Duration::from_secs(2)).await;
                 Vec::new()
             }
             _ => Vec::new(),

@@ -8,7 +8,7 @@ const END: &str = "<!-- End of generated content. -->";
 /// Replaces the section of a page that follows the line `begin`.
 pub fn write_section(page: &Path, begin: &str, section: &str) {
     let text = fs::read_to_string(page).unwrap();
-    let (head, rest) = text.split_once(begin).expect("the begin of the section");
+    let (head, rest) = text.split_once(begin).expect("the start marker");
     let (_, tail) = rest.split_once(END).expect("the end of the section");
     let text = format!("{head}{begin}\n\n{section}\n{END}{tail}");
     fs::write(page, text).unwrap();

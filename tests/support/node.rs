@@ -129,7 +129,7 @@ impl Node {
         let pid = folder.join("init.pid");
         eventually(
             "the end of the node",
-            Duration::from_secs(30),
+            Duration::from_secs(120),
             Duration::from_millis(100),
             || (!pid.exists()).then_some(()),
         )?;
@@ -403,7 +403,7 @@ impl Start<'_> {
     }
 
     fn wait(&mut self, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
-        wait_for(&mut self.services, what, Duration::from_secs(120), ready)
+        wait_for(&mut self.services, what, Duration::from_secs(300), ready)
     }
 }
 

@@ -34,7 +34,7 @@ pub const COOKIE: (&str, &str) = (
 const MAX_MESSAGE: usize = 256 << 20;
 
 /// The time limit of every wait.
-pub const TIMEOUT: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A client's key and certificate, made for one run.
 pub struct Identity {

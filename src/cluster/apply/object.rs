@@ -16,6 +16,7 @@ use crate::feast::secrets::store_secret;
 use crate::kubernetes::diff::{agrees, project};
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::kind::{Key, Kind};
+use crate::kubernetes::quantity::Quantity;
 
 /// Returns the body of the request that applies the manifest.
 ///
@@ -46,6 +47,24 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
         }
     }
     body
+}
+
+/// Keeps the size of a volume that has grown beyond the size in the manifest, because the API server rejects a smaller
+/// one.
+fn keep_volume_size(body: &mut Json, live: &Json) {
+    const SIZE: &str = "/spec/resources/requests/storage";
+    if body["kind"] != "PersistentVolumeClaim" {
+        return;
+    }
+    let (Some(desired), Some(size)) = (body.pointer_mut(SIZE), live.pointer(SIZE)) else {
+        return;
+    };
+    let parse = |size: &Json| size.as_str().and_then(Quantity::parse);
+    if let (Some(smaller), Some(larger)) = (parse(desired), parse(size))
+        && smaller < larger
+    {
+        desired.clone_from(size);
+    }
 }
 
 /// Returns the field that the body changes and that is immutable in the live object, so that an apply deletes the
@@ -154,9 +173,10 @@ impl Writer<'_> {
     pub(super) async fn send_apply(
         &self,
         key: &Key,
-        body: Json,
+        mut body: Json,
         mut live: Cow<'_, Json>,
     ) -> Result<Json, Error> {
+        keep_volume_size(&mut body, &live);
         let options = self.cluster.options();
         let (manager, force) = (&options.field_manager, options.force_conflicts);
         let mut is_fresh = false;

@@ -11,8 +11,9 @@ use rustls::AlertDescription;
 use super::Request;
 use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, UnstoredField, Verb, causes};
+use crate::cluster::resource::Resource;
 use crate::kubernetes::field_versions::Requirement;
-use crate::kubernetes::kind::Kind;
+use crate::kubernetes::kind::{Kind, Scope};
 
 /// Returns whether a retry would fail in the same way: client and server do not agree on TLS, or one rejects the
 /// certificate of the other. Failed name resolution is retried, because the standard library does not distinguish a
@@ -237,7 +238,7 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             Reason::NamespaceTerminating(request.namespace.to_owned())
         }
         403 => Reason::Forbidden {
-            message: status.message,
+            message: complete_denial(request, status.message),
         },
         404 => not_found(request, status),
         409 if !is_of_a_quota(&status) => conflict(status),
@@ -262,6 +263,20 @@ fn reason(request: &Request<'_>, code: StatusCode, status: Status) -> Reason {
             message: status.message,
         },
     }
+}
+
+/// Completes the message about an apply of a new object without the permission to create it: earlier API servers, such
+/// as that of Kubernetes 1.30, do not say what is missing.
+fn complete_denial(request: &Request<'_>, message: String) -> String {
+    if request.verb != Verb::Apply || !message.ends_with("is forbidden: ") {
+        return message;
+    }
+    let Resource { plural, group, .. } = request.resource;
+    let place = match request.resource.scope {
+        Scope::Namespace => format!("in the namespace {:?}", request.namespace),
+        Scope::Cluster => "at the cluster scope".to_owned(),
+    };
+    format!("{message}this user cannot create resource {plural:?} in API group {group:?} {place}")
 }
 
 /// Returns the meaning of a 404 of the API server.
@@ -609,6 +624,27 @@ mod tests {
     ) -> serde_json::Value {
         serde_json::json!({"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message,
             "details": {"name": "feast-x", "group": "apps", "kind": "deployments", "causes": causes}})
+    }
+
+    #[test]
+    fn a_denial_without_a_reason_names_the_missing_permission() {
+        let message = "deployments.apps \"feast-x\" is forbidden: ";
+        let none = serde_json::json!([]);
+        let forbidden = |verb| {
+            let status = status(403, "Forbidden", message, none.clone());
+            refusal(verb, Kind::Deployment, 403, status)
+        };
+        let Reason::Forbidden { message: completed } = forbidden(Verb::Apply) else {
+            panic!("another reason");
+        };
+        assert_eq!(
+            completed,
+            "deployments.apps \"feast-x\" is forbidden: this user cannot create resource \"deployments\" in API group \
+             \"apps\" in the namespace \"ns\""
+        );
+        assert!(
+            matches!(forbidden(Verb::Get), Reason::Forbidden { message: other } if other == message)
+        );
     }
 
     #[test]

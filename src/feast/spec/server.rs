@@ -135,12 +135,31 @@ fn workers(configured: Option<&WorkerConfigs>, storage: &OnlineStorage) -> Worke
 
 impl RegistryServer {
     pub(super) fn new(server: &config::RegistryServer, default_image: &str) -> Self {
+        let config::RegistryServer {
+            grpc,
+            rest_api,
+            rest_service,
+            mcp,
+            // Those of every server.
+            image: _,
+            env: _,
+            env_from: _,
+            image_pull_policy: _,
+            resources: _,
+            log_level: _,
+            node_selector: _,
+            volume_mounts: _,
+            metrics: _,
+            worker_configs: _,
+            tls: _,
+            service: _,
+        } = server;
         Self {
             common: Server::new(server.settings(), default_image),
-            grpc: server.grpc.unwrap_or(true),
-            rest: server.rest_api.unwrap_or(false),
-            rest_service: server.rest_service.clone().unwrap_or_default(),
-            mcp: server.mcp.as_ref().is_some_and(|mcp| mcp.enabled),
+            grpc: grpc.unwrap_or(true),
+            rest: rest_api.unwrap_or(false),
+            rest_service: rest_service.clone().unwrap_or_default(),
+            mcp: mcp.as_ref().is_some_and(|mcp| mcp.enabled),
         }
     }
 }

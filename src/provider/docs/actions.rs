@@ -43,11 +43,12 @@ fn text(name: &str) -> Text {
             example: include_str!("../../../examples/actions/feast_materialize/action.tf"),
             remarks: COMMANDS,
         },
-        _ => Text {
+        "feast_restart" => Text {
             summary: "Replaces the pods of a Feast feature store on Kubernetes.",
             example: include_str!("../../../examples/actions/feast_restart/action.tf"),
             remarks: RESTART,
         },
+        _ => unreachable!("provider/docs/actions.rs has no text for {name}"),
     }
 }
 

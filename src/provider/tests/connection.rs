@@ -43,7 +43,7 @@ fn rejected(config: &Value) -> Vec<(String, String)> {
 fn rejects_invalid_namespaces_at_the_provider_block() {
     let pattern = "`namespace` must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is";
     for (namespace, expected) in [
-        ("Tool_116", format!("{pattern} \"Tool_116\".")),
+        ("Team_A", format!("{pattern} \"Team_A\".")),
         ("a b", format!("{pattern} \"a b\".")),
         ("-a", format!("{pattern} \"-a\".")),
         ("a.b", format!("{pattern} \"a.b\".")),
@@ -123,7 +123,7 @@ fn an_empty_namespace_never_replaces() {
 fn an_invalid_namespace_of_a_resource_is_an_error_and_no_replacement() {
     let (feast, _) = configure(&config(json!({"namespace": "prod"}), None));
     let created = plan(&feast, &Value::Null, &store(&feast, None)).state;
-    for namespace in ["", "Tool_116", "a b", &"a".repeat(70)] {
+    for namespace in ["", "Team_A", "a b", &"a".repeat(70)] {
         let planned = plan(&feast, &created, &store(&feast, Some(namespace)));
         let paths: Vec<_> = planned.diagnostics.iter().map(|it| &it.path).collect();
         assert!(

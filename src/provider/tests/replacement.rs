@@ -226,7 +226,7 @@ fn does_not_check_a_tainted_store() {
 #[test]
 fn rejects_an_invalid_namespace_of_the_provider_block() {
     let server = ApiServer::start(&["default"]);
-    for namespace in ["Tool_116", "a b", "-a", &"a".repeat(70)] {
+    for namespace in ["Team_A", "a b", "-a", &"a".repeat(70)] {
         let provider = TestProvider::on(&server, json!({}));
         let mut config = json!({"name": "demo", "feastProject": "p", "waitForRollout": false});
         let state = provider

@@ -127,7 +127,7 @@ pub async fn supports_every_credential_type(lab: Lab) {
     );
     assert!(!format!("{error:?}").contains(&token));
 
-    // A server that does not exist is reported after a short time.
+    // A server that does not exist is reported.
     let nowhere = Connection {
         host: Some("https://127.0.0.1:9".into()),
         ..Connection::default()

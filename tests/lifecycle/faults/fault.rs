@@ -24,13 +24,13 @@ pub enum Fault {
     BodyTruncated,
     /// The API server processes the request, and the stream of the response body breaks.
     BodyCut,
-    /// A gateway returns an HTML html_page with status 502 in place of the API server.
+    /// A gateway returns an HTML page with status 502 in place of the API server.
     Html502,
-    /// A captive portal returns an HTML html_page with status 200 in place of the API server.
+    /// A captive portal returns an HTML page with status 200 in place of the API server.
     Html200,
     /// The same as `Html200`, after the API server has processed the request.
     Html200After,
-    /// A load balancer without a backend returns an HTML html_page with status 404.
+    /// A load balancer without a backend returns an HTML page with status 404.
     Html404,
     /// The response is delayed by a few seconds.
     Slow,

@@ -172,7 +172,7 @@ impl Proxy {
         self.shared.state().refused_connections
     }
 
-    /// Starts a proxy in_front_of the provider of a feature store and its API server.
+    /// Starts a proxy between the provider of a feature store and its API server.
     pub fn in_front_of(test: &mut StoreUnderTest) -> Self {
         let proxy = Self::new(test.namespace.cluster().kubeconfig());
         let file = "proxy.kubeconfig";
@@ -396,7 +396,7 @@ async fn read_request(request: Request<Incoming>) -> Result<Request<Bytes>, hype
     Ok(Request::from_parts(parts, body))
 }
 
-/// Returns a response with the first truncate_body of the first frame of the body, which then ends or fails.
+/// Returns a response with the first half of the first frame of the body, which then ends or fails.
 async fn truncate_body(response: ProxyResponse, cleanly: bool) -> ProxyResponse {
     let (mut parts, mut body) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
@@ -439,7 +439,7 @@ fn status(code: StatusCode, retry_after: Option<u32>, message: &str) -> ProxyRes
     response
 }
 
-/// Returns a response of an intermediary in_front_of the provider and the API server.
+/// Returns a response of an intermediary between the provider and the API server.
 fn html_page(code: StatusCode) -> ProxyResponse {
     let text = format!("<!DOCTYPE html><html><body>Please log in: {INJECTED}</body></html>\n");
     with_body(code, "text/html; charset=utf-8", text)

@@ -73,7 +73,7 @@ pub fn target(method: &str, uri: &Uri) -> String {
         ("GET", 1) => "LIST",
         _ => method,
     };
-    // Some names differ in_front_of runs: the name of a cluster-scoped object contains the namespace, a Job's ends with
+    // Some names differ between runs: the name of a cluster-scoped object contains the namespace, a Job's ends with
     // a keyed hash, and a pod's with random characters.
     if let [resource @ ("jobs" | "pods"), name, ..] = path.as_slice() {
         let stable = match *resource {

@@ -62,7 +62,7 @@ impl Queue {
     }
 
     fn wait_for_prometheus(&self) {
-        until("Prometheus to listen", 30, || {
+        until("Prometheus to listen", 120, || {
             TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
     }

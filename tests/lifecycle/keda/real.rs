@@ -211,7 +211,7 @@ fn pause_is_not_drift() {
     };
     annotate("autoscaling.keda.sh/paused-replicas=2");
     expect_replicas(&test, 2);
-    until("KEDA to delete its autoscaler", 30, || {
+    until("KEDA to delete its autoscaler", 120, || {
         autoscalers(&test).is_empty().then_some(())
     });
     assert_eq!(condition(&test, "Paused"), json!("True"));
@@ -227,7 +227,7 @@ fn pause_is_not_drift() {
     expect_replicas(&test, 3);
     annotate("autoscaling.keda.sh/paused=true");
     queue.set_length(0);
-    until("the pause", 30, || {
+    until("the pause", 120, || {
         (condition(&test, "Paused") == json!("True")).then_some(())
     });
     sleep(TIME_TO_SCALE);

@@ -1,4 +1,4 @@
-"""Prints an answer's text: `get.py URL [TIMES]`, each time by a connection of its own."""
+"""Prints an answer's text: `get.py URL [TIMES]`, over a new connection each time."""
 
 import sys
 import urllib.request

@@ -1,4 +1,4 @@
-"""Greets the server by the Model Context Protocol, as a model's host does, and prints what it says of itself."""
+"""Initializes an MCP session, and prints the server's response."""
 
 import json
 import urllib.request

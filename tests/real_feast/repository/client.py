@@ -1,4 +1,4 @@
-"""Asks a feature store as an application in the cluster does, and prints what it was told as one line of JSON."""
+"""Asks a feature store as an application in the cluster does, and prints the responses as one line of JSON."""
 
 import datetime
 import json

@@ -1,4 +1,4 @@
-"""Keeps every request that it gets as a line of JSON: `listener.py PORT FILE`."""
+"""Records every request as a line of JSON: `listener.py PORT FILE`."""
 
 import json
 import sys

@@ -94,7 +94,7 @@ impl<'a> PodEnvironment<'a> {
             error.help("util-linux is needed (Debian: apt-get install util-linux).")
         })?;
         let mut ended = Ok(());
-        eventually("the pod's network", Duration::from_secs(20), STEP, || {
+        eventually("the pod's network", UP, STEP, || {
             ended = holder.check();
             (ended.is_err() || pid.is_file()).then_some(())
         })?;

@@ -70,7 +70,7 @@ impl Postgres {
 
     fn wait_until_ready(&self) -> Result<()> {
         let mut ended = Ok(());
-        let (timeout, every) = (Duration::from_secs(60), Duration::from_millis(100));
+        let (timeout, every) = (Duration::from_secs(300), Duration::from_millis(100));
         eventually("PostgreSQL to answer", timeout, every, || {
             ended = self.service().check();
             (ended.is_err() || self.query("postgres", "select 1").is_ok()).then_some(())

@@ -1,4 +1,4 @@
-"""A probe of the kubelet: `probe.py '<probe as JSON>'` says nothing when the container is well."""
+"""Runs a kubelet probe: `probe.py '<probe as JSON>'`. Exits with an error if the probe fails."""
 
 import json
 import socket

@@ -1,4 +1,5 @@
-"""`request.py METHOD URL BODY CA`: prints the answer's body. With a CA file, only its certificates count."""
+"""`request.py METHOD URL BODY CA`: prints the answer's body. With a CA file, only certificates that it signed are
+trusted."""
 
 import ssl
 import sys

@@ -1,4 +1,4 @@
-//! The process that makes the node's namespaces and removes them, whatever becomes of this one.
+//! The process that makes the node's namespaces and removes them, even if this process dies.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;

@@ -29,7 +29,7 @@ clean_up() {
     wait "$node" 2>/dev/null || true
     ip link delete feast-node 2>/dev/null || true
     # The kernel takes a moment to forget processes that have ended.
-    for _ in {1..50}; do
+    for _ in {1..300}; do
         remove_groups && break
         sleep 0.1
     done
@@ -81,11 +81,16 @@ echo 1 >"/sys/fs/cgroup/cpuset/$group/cgroup.clone_children"
 node=$!
 trap clean_up EXIT
 
-for _ in {1..100}; do
+for _ in {1..600}; do
     [[ -e $folder/init.ready ]] && break
     kill -0 "$node" || { cat "$folder/logs/init.log"; exit 1; }
     sleep 0.1
 done
+[[ -e $folder/init.ready ]] || {
+    echo "the namespaces were not ready after 60 s"
+    cat "$folder/logs/init.log"
+    exit 1
+}
 init=$(pgrep --parent "$node")
 echo "$init" >"$folder/init.pid"
 

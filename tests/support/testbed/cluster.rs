@@ -135,7 +135,7 @@ impl Cluster {
         };
         eventually(
             "the default service account",
-            Duration::from_secs(30),
+            Duration::from_secs(120),
             POLL,
             || {
                 namespace

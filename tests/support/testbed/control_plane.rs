@@ -316,7 +316,7 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
         "nodes",
         "--all",
         "--for=condition=Ready",
-        "--timeout=60s",
+        "--timeout=180s",
     ])?;
     running.check()?;
 

@@ -134,7 +134,12 @@ impl Cluster {
         }
         for crd in crds {
             let crd = format!("crd/{}", crd.name());
-            self.kubectl(&["wait", "--for=condition=Established", &crd, "--timeout=60s"])?;
+            self.kubectl(&[
+                "wait",
+                "--for=condition=Established",
+                &crd,
+                "--timeout=180s",
+            ])?;
         }
         Ok(())
     }

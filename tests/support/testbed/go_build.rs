@@ -183,7 +183,7 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
     let names = names.join(", ");
     let minutes = module.expectation().1;
     progress.say(&format!(
-        "The testbed builds {names} into {}: some {minutes} minutes, once.",
+        "The testbed builds {names} into {}: about {minutes} minutes, once.",
         folder.display()
     ));
     let step = progress.step(module.title());
@@ -263,7 +263,7 @@ fn go_build(
 
     let total = module.expectation().0;
     let mut compiled = 0;
-    let mut complaints = Vec::new();
+    let mut errors = Vec::new();
     for line in go
         .stderr
         .take()
@@ -276,7 +276,7 @@ fn go_build(
         if line.starts_with("go: downloading ") {
             step.note("downloading their sources");
         } else if line.contains(' ') || line.starts_with('#') {
-            complaints.push(line);
+            errors.push(line);
         } else {
             compiled += 1;
             let linked = fs::read_dir(into).map_or(0, Iterator::count);
@@ -291,9 +291,6 @@ fn go_build(
     if status.success() {
         return Ok(());
     }
-    let last = complaints.len().saturating_sub(20);
-    Err(format!(
-        "go build: {status}\n{}",
-        complaints[last..].join("\n")
-    ))
+    let last = errors.len().saturating_sub(20);
+    Err(format!("go build: {status}\n{}", errors[last..].join("\n")))
 }

@@ -71,20 +71,8 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
                 [row(&["spec"], &settings)].into_iter().chain(metadata)
             }));
         }
-        // No attribute has the structure of these objects.
-        Kind::ServiceAccount
-        | Kind::Role
-        | Kind::RoleBinding
-        | Kind::ClusterRole
-        | Kind::ClusterRoleBinding
-        | Kind::Secret
-        | Kind::ConfigMap
-        | Kind::NetworkPolicy
-        | Kind::Route
-        | Kind::ServiceMonitor
-        | Kind::Job
-        | Kind::PodDisruptionBudget
-        | Kind::ScaledObject => {}
+        // No attribute has the structure of the other objects.
+        _ => {}
     }
     rows
 }
