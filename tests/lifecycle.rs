@@ -249,6 +249,8 @@ fn trials() -> Vec<Trial> {
         removes_unwanted_fields_and_objects,
         does_not_overwrite_edits_after_the_read,
     ];
+    // With resource claims, which are stable since then. The test of `query` uses the same node ports.
+    all.extend(trials_since![34: import::imports_every_configuration_unchanged]);
     all.extend(trials![
         concurrency::waits_for_objects_being_deleted,
         concurrency::terminating_namespace_is_one_error,
@@ -401,12 +403,7 @@ fn trials() -> Vec<Trial> {
         admission::values_that_admission_rewrites_settle,
         admission::the_registry_mirror_of_the_guide_settles,
     ]);
-    // With resource claims, which are stable since then.
-    all.extend(trials_since![
-        34:
-        import::imports_every_configuration_unchanged,
-        query::generates_every_configuration,
-    ]);
+    all.extend(trials_since![34: query::generates_every_configuration]);
     all.extend(matrix_trials());
     all.extend(keda::real::trials());
     all.push(Trial::ignorable_test(

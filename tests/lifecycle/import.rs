@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 
@@ -218,6 +219,9 @@ pub fn imports_every_configuration_unchanged() {
 
 /// The same as [`imports_every_configuration_unchanged`] with these tools.
 pub fn import_every_configuration(tools: &[Tool]) {
+    // The configurations have fixed node ports, which a cluster assigns once.
+    static NODE_PORTS: Mutex<()> = Mutex::new(());
+    let _only_user = NODE_PORTS.lock().unwrap_or_else(PoisonError::into_inner);
     let test = StoreUnderTest::new("import-every");
     let stores = goldens(test.namespace.name());
     make_sources(&test, &stores);
