@@ -15,6 +15,7 @@ use terraform_provider_feast::kubernetes::Kind;
 use crate::lifecycle::cluster::Lab;
 use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, Wanted, deployment_key, object, wanted};
 use crate::lifecycle::store::{DATABASES, PASSWORD, StoreUnderTest};
+use crate::lifecycle::waiting::limit;
 
 /// Returns one replica whose pod `edit` changes; the annotation selects the simulated failure.
 pub fn one_replica(fail: &str, edit: impl FnOnce(&mut Json)) -> Wanted {
@@ -336,26 +337,7 @@ pub async fn create(lab: &Lab, manifest: Json) {
 }
 
 pub async fn exhausted_quota(lab: Lab) {
-    create(
-        &lab,
-        json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}),
-    )
-    .await;
-    // The admission controller learns of the quota, and counts, with a delay.
-    let quotas: Api<k8s_openapi::api::core::v1::ResourceQuota> =
-        Api::namespaced(lab.client.clone(), &lab.namespace);
-    let deadline = Instant::now() + TIMEOUT;
-    while quotas
-        .get("none")
-        .await
-        .expect("there")
-        .status
-        .and_then(|status| status.hard)
-        .is_none()
-    {
-        assert!(Instant::now() < deadline, "the quota was not counted");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    limit(&lab, "none", json!({"pods": "0"})).await;
     expect_failure(
         &lab,
         &one_replica("", |_| {}),

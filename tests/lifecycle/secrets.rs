@@ -3,6 +3,8 @@
 use std::fs;
 use std::io::Read as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
 use crate::lifecycle::store::{
@@ -11,11 +13,10 @@ use crate::lifecycle::store::{
 
 /// Returns the base64 encodings of a text for its three alignments, without the ends that depend on adjacent bytes.
 fn disguises(text: &str) -> Vec<String> {
-    use base64::Engine as _;
     let mut all = vec![text.to_owned()];
     for shift in 0..3 {
         let padded = format!("{}{text}", &"   "[..shift]);
-        let encoded = base64::engine::general_purpose::STANDARD.encode(padded);
+        let encoded = STANDARD.encode(padded);
         let inner = encoded.trim_end_matches('=');
         all.push(inner[4..inner.len() - 3].to_owned());
     }
@@ -34,11 +35,10 @@ fn expect_absent(place: &str, text: &str) {
 
 /// Returns the private data in the state, which is compressed.
 fn private_data(test: &StoreUnderTest) -> String {
-    use base64::Engine as _;
     let state = fs::read(test.terraform.folder().join("terraform.tfstate")).unwrap();
     let state: serde_json::Value = serde_json::from_slice(&state).unwrap();
     let private = state["resources"][0]["instances"][0]["private"].as_str();
-    let private = base64::engine::general_purpose::STANDARD.decode(private.unwrap());
+    let private = STANDARD.decode(private.unwrap());
     let private = private.unwrap();
     let mut text = String::new();
     GzDecoder::new(private.as_slice())

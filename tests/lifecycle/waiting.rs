@@ -14,7 +14,9 @@ use terraform_provider_feast::feast::secrets::redaction::Redaction;
 use terraform_provider_feast::kubernetes::Kind;
 
 use crate::lifecycle::cluster::Lab;
-use crate::lifecycle::cluster::lab::{Scaling, TIMEOUT, deployment_key, object, wanted};
+use crate::lifecycle::cluster::lab::{
+    Scaling, TIMEOUT, deployment_key, eventually, object, wanted,
+};
 use crate::lifecycle::rollouts::{
     create, error_text, expect_error, expect_failure, expect_timeout, one_replica, roll_out,
 };
@@ -56,28 +58,19 @@ async fn job_ends(lab: &Lab, seconds: u64, grace: u64) -> String {
 }
 
 /// Creates a quota, and waits until it is enforced.
-async fn limit(lab: &Lab, hard: Json) {
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": hard}});
+pub async fn limit(lab: &Lab, name: &str, hard: Json) {
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": name}, "spec": {"hard": hard}});
     create(lab, quota).await;
     let quotas: Api<ResourceQuota> = Api::namespaced(lab.client.clone(), &lab.namespace);
     eventually("the quota is counted", async || {
-        let status = quotas.get("q").await.expect("there").status;
+        let status = quotas.get(name).await.expect("there").status;
         status.is_some_and(|status| status.hard.is_some())
     })
     .await;
 }
 
-async fn eventually(what: &str, holds: impl AsyncFn() -> bool) {
-    let until = async {
-        while !holds().await {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(TIMEOUT, until).await.expect(what);
-}
-
 pub async fn job_rejected_by_quota(lab: Lab) {
-    limit(&lab, json!({"limits.cpu": "1"})).await;
+    limit(&lab, "q", json!({"limits.cpu": "1"})).await;
     create_job(&lab, "").await;
     assert_eq!(
         job_ends(&lab, 60, 1).await,
@@ -128,7 +121,7 @@ pub async fn job_rejected_by_pod_security(lab: Lab) {
 
 /// After the quota is raised, the earlier rejection no longer counts.
 pub async fn job_with_late_pod(lab: Lab) {
-    limit(&lab, json!({"pods": "0"})).await;
+    limit(&lab, "q", json!({"pods": "0"})).await;
     create_job(&lab, "").await;
     assert_eq!(
         job_ends(&lab, 3, 3600).await,
@@ -286,7 +279,7 @@ pub async fn waits_for_a_late_node(lab: Lab) {
 }
 
 pub async fn rejected_replica_set(lab: Lab) {
-    limit(&lab, json!({"count/replicasets.apps": "0"})).await;
+    limit(&lab, "q", json!({"count/replicasets.apps": "0"})).await;
     let mut wanted = one_replica("", |_| {});
     let name = deployment_key("x");
     wanted.retain(|key, _| *key == name || key.kind == Kind::ServiceAccount);
@@ -303,7 +296,7 @@ pub async fn rejected_replica_set(lab: Lab) {
 
 /// An autoscaler whose minimum exceeds a quota.
 pub async fn quota_below_minimum_replicas(lab: Lab) {
-    limit(&lab, json!({"pods": "1"})).await;
+    limit(&lab, "q", json!({"pods": "1"})).await;
     let target = wanted("x", Scaling::Autoscaler);
     let error = {
         let outcome = lab.try_apply("x", &target, true).await.expect("begun");
@@ -405,7 +398,7 @@ pub async fn names_the_pod_that_uses_a_pvc(lab: Lab) {
 
 /// A quota that rejects servers also ends the wait early, and the error names the missing resources.
 pub async fn servers_without_limits_under_a_quota(lab: Lab) {
-    limit(&lab, json!({"limits.cpu": "1"})).await;
+    limit(&lab, "q", json!({"limits.cpu": "1"})).await;
     expect_failure(
         &lab,
         &one_replica("", |_| {}),
@@ -439,13 +432,13 @@ pub async fn names_remaining_pods(lab: Lab) {
         };
         error.reason.to_string()
     };
-    let mut text = delete().await;
+    let mut text = String::new();
     // On a busy machine, the time may be over before the pods were read.
-    let deadline = Instant::now() + TIMEOUT;
-    while text == "the pods could not be read after 3 s" {
-        assert!(Instant::now() < deadline, "{text}");
+    eventually("the pods are read", async || {
         text = delete().await;
-    }
+        text != "the pods could not be read after 3 s"
+    })
+    .await;
     assert_eq!(
         text,
         "these pods still exist: held (finalizers: test.feast.dev/held) after 3 s"

@@ -16,7 +16,6 @@ use crate::feast::secrets::store_secret;
 use crate::kubernetes::diff::{agrees, project};
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::kind::{Key, Kind};
-use crate::kubernetes::quantity::Quantity;
 
 /// Returns the body of the request that applies the manifest.
 ///
@@ -49,19 +48,13 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
     body
 }
 
-/// Keeps the size of a volume that has grown beyond the size in the manifest, because the API server rejects a smaller
-/// one.
-fn keep_volume_size(body: &mut Json, live: &Json) {
+/// Keeps the live size of a volume if it is all that is desired: the API server rejects a smaller one.
+fn keep_volume_size(key: &Key, body: &mut Json, live: &Json) {
     const SIZE: &str = "/spec/resources/requests/storage";
-    if body["kind"] != "PersistentVolumeClaim" {
-        return;
-    }
-    let (Some(desired), Some(size)) = (body.pointer_mut(SIZE), live.pointer(SIZE)) else {
-        return;
-    };
-    let parse = |size: &Json| size.as_str().and_then(Quantity::parse);
-    if let (Some(smaller), Some(larger)) = (parse(desired), parse(size))
-        && smaller < larger
+    let is_volume = key.kind == Kind::PersistentVolumeClaim;
+    if is_volume
+        && project(body, live).pointer(SIZE) == body.pointer(SIZE)
+        && let (Some(desired), Some(size)) = (body.pointer_mut(SIZE), live.pointer(SIZE))
     {
         desired.clone_from(size);
     }
@@ -176,7 +169,7 @@ impl Writer<'_> {
         mut body: Json,
         mut live: Cow<'_, Json>,
     ) -> Result<Json, Error> {
-        keep_volume_size(&mut body, &live);
+        keep_volume_size(key, &mut body, &live);
         let options = self.cluster.options();
         let (manager, force) = (&options.field_manager, options.force_conflicts);
         let mut is_fresh = false;

@@ -25,6 +25,16 @@ use terraform_provider_feast::kubernetes::managed_fields::ManagedFields;
 
 pub const TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Waits until a condition holds.
+pub async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = async {
+        while !holds().await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(TIMEOUT, until).await.expect(what);
+}
+
 /// One namespace of the cluster.
 pub struct Lab {
     pub kubeconfig: String,

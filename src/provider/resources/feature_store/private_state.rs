@@ -25,7 +25,8 @@ use crate::schema::{Block, Value, decode, encode};
 use super::manifests::{Manifests, by_key};
 use super::rewrites::Rewrites;
 
-/// Stored as compressed JSON. Missing fields have their defaults and unknown fields are ignored, so that versions can differ.
+/// Stored as compressed JSON. Missing fields have their defaults and unknown fields are ignored, so that versions can
+/// differ.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PrivateState {
