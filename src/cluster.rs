@@ -37,6 +37,7 @@ mod warnings;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -63,6 +64,13 @@ impl StoreName {
     /// Returns the label selector for the objects of the feature store.
     fn selector(&self) -> String {
         format!("{NAME_LABEL}={},{}", self.name, provider_selector())
+    }
+}
+
+impl fmt::Display for StoreName {
+    /// Writes `<namespace>/<name>`, the ID of the feature store.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 
@@ -142,6 +150,8 @@ struct Inner {
     verified: SingleFlight<(), Error>,
     /// The answer of [`Cluster::is_openshift`].
     is_openshift: SingleFlight<bool, ()>,
+    /// The answer of [`Cluster::has_metrics_api`].
+    has_metrics_api: SingleFlight<bool, ()>,
     /// The clock of the API server.
     clock: clock::Clock,
     known_warnings: warnings::KnownWarnings,
@@ -170,6 +180,7 @@ impl Cluster {
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: SingleFlight::default(),
                 is_openshift: SingleFlight::default(),
+                has_metrics_api: SingleFlight::default(),
                 clock: clock::Clock::default(),
                 known_warnings: warnings::KnownWarnings::default(),
             }),

@@ -24,13 +24,15 @@ mod provider_data;
 mod resources;
 mod settings;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
 
 use crate::schema::provider::{ConfigureProviderRequest, Registry};
-use crate::schema::{Block, Diagnostics, Provider, Schema, Value, lower};
+use crate::schema::{Block, Diagnostics, Path, Provider, Schema, Value, decode, lower};
 
 use actions::{Apply, FeastAction, Materialize, Restart};
 use config::ProviderConfig;
@@ -119,4 +121,21 @@ impl Provider for Feast {
 /// time.
 fn lowered<T: JsonSchema>() -> Block {
     lower::<T>().unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// Decodes a configuration to the type that its block was lowered from. Returns the paths of the unknown values, too.
+///
+/// # Errors
+///
+/// A diagnostic for each value that does not fit the schema.
+fn decode_as<T: DeserializeOwned>(
+    block: &Block,
+    config: &Value,
+) -> Result<(T, BTreeSet<Path>), Diagnostics> {
+    let decoded = decode(block, config);
+    if !decoded.diagnostics.is_empty() {
+        return Err(decoded.diagnostics);
+    }
+    let config = serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
+    Ok((config, decoded.unknown))
 }

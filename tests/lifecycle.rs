@@ -56,6 +56,7 @@ mod lifecycle {
     pub mod preflight;
     pub mod pulumi;
     pub mod query;
+    pub mod quota;
     pub mod reattach;
     pub mod recovery;
     pub mod replacement;
@@ -149,7 +150,7 @@ fn simulation_trials() -> Vec<Trial> {
         failing_readiness_probe,
         missing_secret,
         crashing_server,
-        expired_wait_checks_once,
+        expired_wait_reports_the_current_state,
         denied_admission,
         invalid_image_name,
         image_pull_failure,
@@ -161,18 +162,19 @@ fn simulation_trials() -> Vec<Trial> {
     all.extend(cluster_trials![
         waiting:
         names_the_pod_that_uses_a_pvc,
-        quota_below_minimum_replicas,
+        quota_below_the_minimum_ends_the_wait,
         waits_for_a_late_node,
         paused_rollout_fails_immediately,
-        rejected_replica_set,
+        rejected_replica_set_ends_the_wait,
         suspended_job_fails_immediately,
         external_scaling_to_zero_is_complete,
-        job_with_running_sidecar,
-        job_with_late_pod,
+        running_sidecar_ends_the_wait_for_a_job,
+        failure_behind_a_sidecar_ends_the_wait_for_a_job,
+        job_succeeds_after_its_quota_is_raised,
         job_rejected_by_quota,
         job_rejected_by_pod_security,
         names_remaining_pods,
-        failing_sandbox,
+        failing_sandbox_is_reported_at_the_timeout,
         servers_without_limits_under_a_quota,
     ]);
     // With a MutatingAdmissionPolicy, which is stable since then.
@@ -234,12 +236,13 @@ fn trials() -> Vec<Trial> {
         interrupted_apply_reports_existing_objects,
         conflicts_with_other_managers,
         supports_every_credential_type,
+        reports_unreachable_servers,
         does_not_overwrite_foreign_objects,
         waits_do_not_block_requests,
         concurrent_creates_first_writer_wins,
         blocked_deletion_does_not_delay_others,
-        finds_all_refusals_without_a_write,
-        finds_conflicts_that_an_update_would_meet,
+        dry_run_reports_every_rejected_object,
+        dry_run_reports_conflicts_of_an_update,
         prunes_and_deletes,
         replicas_never_drop_during_a_transition,
         sends_requests_through_a_proxy,
@@ -253,7 +256,7 @@ fn trials() -> Vec<Trial> {
     all.extend(trials_since![34: import::imports_every_configuration_unchanged]);
     all.extend(trials![
         concurrency::waits_for_objects_being_deleted,
-        concurrency::terminating_namespace_is_one_error,
+        concurrency::terminating_namespace_is_reported_once,
         concurrency::stale_plan_keeps_unseen_changes,
         concurrency::concurrent_creates_have_one_owner,
         concurrency::concurrent_different_creates_have_one_owner,
@@ -273,7 +276,7 @@ fn trials() -> Vec<Trial> {
         convert::plans_examples,
         convert::functions_report_errors,
         convert::output_is_formatted_valid_and_equivalent,
-        data_source::an_unknown_namespace_is_not_the_default,
+        data_source::rejects_a_provider_namespace_known_after_apply,
         data_source::needs_only_read_permissions,
         data_source::returns_live_values,
         authz::each_mode_removes_objects_of_the_previous_mode,
@@ -303,7 +306,7 @@ fn trials() -> Vec<Trial> {
         guard::rejects_another_cluster,
         guard::connection_errors_name_server_and_origin,
         guard::explains_rejected_credentials,
-        guard::checks_the_uid_once,
+        guard::checks_the_cluster_uid_once_per_connection,
         guard::names_the_missing_permission,
         ignored::keeps_live_values_that_violate_a_rule,
         ignored::ignored_live_values_cause_no_plan,
@@ -339,7 +342,7 @@ fn trials() -> Vec<Trial> {
         policies::explains_rejection_by_a_policy,
         preflight::finds_every_obstacle_at_once,
         preflight::reports_missing_permissions_together,
-        preflight::what_the_same_run_can_create_is_a_warning,
+        preflight::missing_namespace_is_a_warning,
         preflight::a_replacement_may_use_the_quota_of_the_old_store,
         preflight::an_unreachable_cluster_is_a_warning,
         lost_responses::retries_a_write_after_an_api_server_restart,
@@ -351,7 +354,7 @@ fn trials() -> Vec<Trial> {
         replacement::rejects_a_name_in_use_at_plan,
         replacement::rejects_an_unusable_namespace_at_plan,
         replacement::rejects_a_replacement_without_permissions,
-        replacement::rejects_a_requested_replacement_at_plan,
+        replacement::rejects_a_requested_replacement_without_its_secret,
         replacement::suggested_command_removes_leftovers,
         replacement::rejects_create_before_destroy,
         replacement::renamed_block_needs_a_moved_block_or_two_applies,
@@ -364,22 +367,22 @@ fn trials() -> Vec<Trial> {
         scaling::creates_changes_and_deletes_a_budget,
         scaling::every_transition,
         scaling::refresh_ignores_autoscaled_counts,
-        scaling::keeps_an_external_count,
+        scaling::keeps_a_replica_count_set_outside_terraform,
         secrets::accepts_a_rotation_between_plan_and_apply,
         secrets::waits_for_a_late_secret,
         secrets::names_all_missing_secrets,
         secrets::password_is_only_in_the_store_secret,
-        exposure::ingress,
-        exposure::gateway,
-        exposure::service_monitor,
+        exposure::ingress_example_refers_to_existing_ports,
+        exposure::gateway_example_refers_to_existing_ports,
+        exposure::service_monitor_example_is_applied_and_deleted,
         services::the_type_changes_in_place,
         services::address_families_change_or_replace_the_service,
         versions::fields_that_the_api_server_does_not_store_are_refused,
         tls::renewed_certificate_rolls_the_pods,
         tls::requires_the_ca_of_a_token_provider,
         tls::example_is_applied,
-        tls::checks_a_remote_registry_first,
-        without_refresh::every_operation_needs_no_refresh,
+        tls::rejects_a_missing_or_unencrypted_remote_registry,
+        without_refresh::every_operation_succeeds_without_a_refresh,
         testbed::control_plane_responds,
         testbed::deployment_becomes_available,
         terraform_runner::mirror_layout_is_found,
@@ -388,9 +391,9 @@ fn trials() -> Vec<Trial> {
     ]);
     all.extend(newest_terraform_trials![
         actions::a_restart_is_no_drift,
-        actions::commands_for_files_need_a_cron_job,
+        actions::commands_of_file_based_stores_need_a_cron_job,
         actions::examples_run_by_command_and_by_trigger,
-        actions::runs_wait_their_turn_and_end_when_they_are_cancelled,
+        actions::runs_wait_for_other_jobs_and_leave_none_when_cancelled,
         migration::commands_for_a_cluster_move_ten_feature_stores,
         query::generated_configuration_migrates_a_namespace,
         query::import_by_identity_generates_configuration,
@@ -400,8 +403,8 @@ fn trials() -> Vec<Trial> {
     // With a MutatingAdmissionPolicy, which is stable since then.
     all.extend(trials_since![
         36:
-        admission::values_that_admission_rewrites_settle,
-        admission::the_registry_mirror_of_the_guide_settles,
+        admission::rewritten_values_cause_no_plan,
+        admission::registry_mirror_of_the_guide_causes_no_plan,
     ]);
     all.extend(trials_since![34: query::generates_every_configuration]);
     all.extend(matrix_trials());

@@ -5,6 +5,7 @@
 //!
 //! The recordings are in `tests/oracle/cases`, `rejected.json` and `accepted_though_odd.json`.
 //! `additional_rejected.json` has additional custom resources, each with the attribute at which it must be rejected.
+//! `crd_fields.txt` has the fields of the operator's CRD, for a test of `feast::custom_resource`.
 //! `UPDATE_EXPECT=1 cargo test --test oracle` rewrites `rejected.txt`. With `FEAST_ORACLE_DIR=<folder>`, the tests
 //! compare other recordings. With `FEAST_ORACLE_IMPORT=<folder>`, the recordings are imported into the repository.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]

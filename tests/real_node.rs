@@ -1,7 +1,7 @@
 //! A feature store on a real Kubernetes node, with the real Feast, and clients that ask it for features.
 //!
 //! The node, its control plane, PostgreSQL and Feast run on this machine; [`support::node`] says how. Needs Linux, root
-//! and control groups of version 1: where a node cannot run, the tests are ignored with the reason.
+//! and cgroups v1: where a node cannot run, the tests are ignored with the reason.
 //!
 //! A test is a plain function in a file of `tests/real_node/`, named in one of the lists below.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -48,8 +48,8 @@ macro_rules! trials {
 /// Trials of every `cargo test`. Together, they take at most four minutes on two cores.
 fn short() -> Vec<Trial> {
     let mut trials = trials![run:
-        requirements::control_groups_of_version_1_are_named_if_they_are_not_mounted,
-        requirements::control_groups_of_version_2_are_not_supported,
+        requirements::names_cgroups_v1_hierarchies_that_are_not_mounted,
+        requirements::rejects_cgroups_v2,
     ];
     trials.extend(trials![run_on_node:
         serving::serves_features_through_services,
@@ -77,12 +77,12 @@ fn long() -> Vec<Trial> {
 }
 
 /// Short trials of feature stores that do not become ready. They mostly wait, so they run side by side, and together
-/// take less than a minute.
+/// take about a minute.
 fn short_failures() -> Vec<Trial> {
     trials![run_on_node:
         failures::a_pod_that_no_node_takes,
         failures::a_node_whose_network_is_repaired,
-        failures::a_claim_is_writable,
+        failures::a_pvc_is_writable,
         failures::a_sandbox_that_cannot_be_created,
         failures::a_csi_driver_that_does_not_exist,
     ]
@@ -100,7 +100,7 @@ fn long_failures() -> Vec<Trial> {
         failures::a_server_beyond_its_memory_limit,
         failures::a_server_on_another_port,
         failures::a_volume_without_space,
-        failures::a_claim_that_the_user_cannot_write,
+        failures::a_pvc_that_the_user_cannot_write,
         failures::a_git_repository_that_cannot_be_cloned,
         failures::a_wrong_password,
         failures::a_database_that_does_not_exist,

@@ -28,7 +28,9 @@ fn check(name: &str) {
     }
     if let Some(job) = objects.feast_apply_job() {
         let job = serde_saphyr::to_string(job).unwrap();
-        written.push_str(&format!("--- # Job, named when it is filled\n{job}"));
+        written.push_str(&format!(
+            "--- # Job, named when its Secrets are resolved\n{job}"
+        ));
     }
     expect_file![directory.join(format!("{name}.yaml"))].assert_eq(&written);
 }
@@ -74,8 +76,8 @@ fn tls() {
 }
 
 #[test]
-fn claims() {
-    check("claims");
+fn pvcs() {
+    check("pvcs");
 }
 
 #[test]

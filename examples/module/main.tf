@@ -30,8 +30,11 @@ resource "feast_feature_store" "this" {
   }
 
   cron_job = each.value.schedule == null ? null : {
-    schedule          = each.value.schedule
-    container_configs = { image = var.kubectl_image }
+    schedule = each.value.schedule
+    container_configs = {
+      image     = var.kubectl_image
+      resources = { requests = { cpu = "50m", memory = "64Mi" }, limits = { memory = "256Mi" } }
+    }
   }
 
   services = {

@@ -33,8 +33,7 @@ stops the control plane. The first run takes 15 to 25 minutes on 2 cores, later 
 Usage: cargo run --example quickstart -- [OPTIONS]
 
   --real-node          run the pods on a real node instead of simulated ones, with Feast and PostgreSQL, and request
-                       features with curl (needs Linux, root and control groups of version 1, and 5 more minutes for
-                       the first run)
+                       features with curl (needs Linux, root and cgroups v1, and 5 more minutes for the first run)
   --keep               keep the cluster and the feature store running, and print how to use them
   --stop               stop and remove the clusters that --keep has kept
   --help               print this text

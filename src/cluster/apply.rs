@@ -67,7 +67,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use certificates::PendingCertificates;
-pub use dry_run::{Checked, Replacement, Writes};
+pub use dry_run::{Checked, PlannedCreate, Writes};
 pub use object::{immutable_change, to_apply_body};
 pub use undo::Undone;
 
@@ -217,7 +217,7 @@ impl Cluster {
             return Err(refused);
         }
         let is_of_store = |(key, live): &(Key, Json)| self.may_change(store, prior, key, live);
-        let mut applier = Applier {
+        let applier = Applier {
             cluster: self,
             desired: *desired,
             certificates,
@@ -228,32 +228,8 @@ impl Cluster {
                 ..Outcome::default()
             },
         };
-        applier.take_over().await;
-        if is_create {
-            self.created().insert(store.clone());
-            applier.apply_before_deployment().await;
-        } else {
-            applier.request_certificates().await;
-            applier.apply_tier(Tier::Prerequisites).await;
-            applier.run_due_jobs().await;
-        }
-        if applier.sets_replicas() {
-            applier.prune(is_autoscaler).await;
-        }
-        // A create has applied its autoscaler by now.
-        let Outcome {
-            changed, objects, ..
-        } = &applier.outcome;
-        let is_deleted = |key: &Key| is_autoscaler(key) && !objects.contains_key(key);
-        let has_deleted_autoscaler = changed.iter().any(is_deleted);
-        applier.apply_tier(Tier::Workload).await;
-        if has_deleted_autoscaler {
-            applier.settle_replicas().await;
-        }
-        applier.prune(is_autoscaler).await;
-        applier.apply_autoscaler().await;
-        applier.prune(|_| true).await;
-        Ok(applier.outcome)
+        // On the heap, because it is the largest part of the future of an apply.
+        Ok(Box::pin(applier.run(is_create)).await)
     }
 
     /// Returns whether the live object belongs to the feature store, or to the Feast operator and to the prior state. A
@@ -330,6 +306,37 @@ struct Applier<'a> {
 }
 
 impl Applier<'_> {
+    /// Writes the objects, in the order of the module documentation.
+    async fn run(mut self, is_create: bool) -> Outcome {
+        self.take_over().await;
+        if is_create {
+            let store = self.desired.store.clone();
+            self.cluster.created().insert(store);
+            self.apply_before_deployment().await;
+        } else {
+            self.request_certificates().await;
+            self.apply_tier(Tier::Prerequisites).await;
+            self.run_due_jobs().await;
+        }
+        if self.sets_replicas() {
+            self.prune(is_autoscaler).await;
+        }
+        // A create has applied its autoscaler by now.
+        let Outcome {
+            changed, objects, ..
+        } = &self.outcome;
+        let is_deleted = |key: &Key| is_autoscaler(key) && !objects.contains_key(key);
+        let has_deleted_autoscaler = changed.iter().any(is_deleted);
+        self.apply_tier(Tier::Workload).await;
+        if has_deleted_autoscaler {
+            self.settle_replicas().await;
+        }
+        self.prune(is_autoscaler).await;
+        self.apply_autoscaler().await;
+        self.prune(|_| true).await;
+        self.outcome
+    }
+
     /// Returns whether the next step can begin.
     fn ok_so_far(&self) -> bool {
         self.outcome.errors.is_empty()
@@ -465,7 +472,7 @@ impl Applier<'_> {
                 live = None;
             }
             match live {
-                Some(live) => return self.update(key, body, live).await,
+                Some(live) => return self.update(key, body.into_owned(), live).await,
                 None => match self.create(key, &body).await? {
                     Created::New(object) => return Ok(Written::Created(object)),
                     Created::Existing(object) => live = Some(Cow::Owned(object)),

@@ -85,27 +85,8 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<Deletion, Error> {
         let deadline = Deadline::after(timeout);
-        let mut deletion = Deletion::default();
-        for (key, live) in self.read_before_delete(store, known, cancel).await? {
-            if known.contains(&key) && is_owned_by_custom_resource(&live, store) {
-                // The PersistentVolumeClaims would be deleted with the custom resource, whatever the policy is.
-                return Err(self.object_error(Verb::Delete, store, &key, Reason::OwnedByOperator));
-            }
-            let known = known.contains(&key);
-            if !(self.is_ours(store, &live, known) || known && is_managed_by_operator(&live, store))
-            {
-                continue;
-            }
-            if pvc_policy.is_external(&key) {
-                continue;
-            }
-            match pvc_policy.retains(&key) {
-                // Its deletion was requested before.
-                true if is_terminating(&live) => {}
-                true => deletion.kept.push(key),
-                false => drop(deletion.remaining.insert(key, live)),
-            }
-        }
+        let deletion = self.select_for_deletion(store, known, pvc_policy, cancel);
+        let deletion = deletion.await?;
         let lineage = Key::new(Kind::Deployment, names::lineage(&store.name));
         let mut pods = vec![store.name.clone()];
         if deletion.remaining.contains_key(&lineage) {
@@ -141,6 +122,36 @@ impl Cluster {
             deleter.deletion.errors.push(error);
         }
         Ok(deleter.deletion)
+    }
+
+    /// Returns the objects to delete as `remaining`, and the PersistentVolumeClaims to keep.
+    async fn select_for_deletion(
+        &self,
+        store: &StoreName,
+        known: &BTreeSet<Key>,
+        pvc_policy: &PvcPolicy,
+        cancel: &CancellationToken,
+    ) -> Result<Deletion, Error> {
+        let mut deletion = Deletion::default();
+        for (key, live) in self.read_before_delete(store, known, cancel).await? {
+            let is_known = known.contains(&key);
+            if is_known && is_owned_by_custom_resource(&live, store) {
+                // The PersistentVolumeClaims would be deleted with the custom resource, whatever the policy is.
+                return Err(self.object_error(Verb::Delete, store, &key, Reason::OwnedByOperator));
+            }
+            let is_ours = self.is_ours(store, &live, is_known)
+                || is_known && is_managed_by_operator(&live, store);
+            if !is_ours || pvc_policy.is_external(&key) {
+                continue;
+            }
+            match pvc_policy.retains(&key) {
+                // Its deletion was requested before.
+                true if is_terminating(&live) => {}
+                true => deletion.kept.push(key),
+                false => drop(deletion.remaining.insert(key, live)),
+            }
+        }
+        Ok(deletion)
     }
 
     /// Waits until the object with the UID of `live` is gone. `verb` is the operation that needs this.

@@ -1,6 +1,7 @@
 //! APIs that not every cluster has.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value as Json;
@@ -8,17 +9,43 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::{Error, Reason, Verb};
 use super::request::Request;
-use super::resource::{Resource, SECURITY_CONTEXT_CONSTRAINTS};
+use super::resource::{POD_METRICS, Resource, SECURITY_CONTEXT_CONSTRAINTS};
+use super::single_flight::SingleFlight;
 use super::{Cluster, StoreName};
 use crate::kubernetes::kind::{Key, Kind};
+
+/// The time limit of the question about metrics. While metrics-server is down, the API server answers 503, which is
+/// retried for longer.
+const METRICS_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Cluster {
     /// Returns whether the cluster is an OpenShift cluster, which assigns users and groups to pods. `None` if the
     /// cluster does not say. Feature stores share the answer.
     pub async fn is_openshift(&self, cancel: &CancellationToken) -> Option<bool> {
-        let answer = self.inner.is_openshift.get_or_create(|| async {
-            let request = Request::discovery(SECURITY_CONTEXT_CONSTRAINTS);
-            match self.send(request, cancel).await {
+        let known = &self.inner.is_openshift;
+        self.serves(known, SECURITY_CONTEXT_CONSTRAINTS, cancel)
+            .await
+    }
+
+    /// Returns whether the cluster has the API from which a HorizontalPodAutoscaler reads CPU and memory usage. `None`
+    /// if the cluster does not say in time. Feature stores share the answer.
+    pub async fn has_metrics_api(&self, cancel: &CancellationToken) -> Option<bool> {
+        let known = &self.inner.has_metrics_api;
+        let answer = self.serves(known, POD_METRICS, cancel);
+        let answer = tokio::time::timeout(METRICS_TIMEOUT, answer).await;
+        answer.ok().flatten()
+    }
+
+    /// Returns whether the cluster has the API of a resource. `None` if the cluster does not say. `known` keeps the
+    /// answer.
+    async fn serves(
+        &self,
+        known: &SingleFlight<bool, ()>,
+        resource: Resource,
+        cancel: &CancellationToken,
+    ) -> Option<bool> {
+        let answer = known.get_or_create(|| async {
+            match self.send(Request::discovery(resource), cancel).await {
                 Ok(_) => Ok(true),
                 Err(error) if error.is_not_found() || error.is_not_installed() => Ok(false),
                 Err(_) => Err(()),
@@ -107,6 +134,41 @@ mod tests {
             }
             assert!(receiver.try_recv().is_err(), "{code}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_metrics_api_that_does_not_answer_is_not_missing() {
+        let cancel = CancellationToken::new();
+        let not_found = json!({"kind": "Status", "status": "Failure", "code": 404});
+        for (code, answer, expected) in [
+            (200, json!({"kind": "APIResourceList"}), true),
+            (404, not_found, false),
+        ] {
+            let cluster = fake_api::cluster(move |request| {
+                assert_eq!(request.line, "GET /apis/metrics.k8s.io/v1beta1");
+                Reply::Answer(code, answer.clone())
+            });
+            let cluster = cluster.await;
+            assert_eq!(cluster.has_metrics_api(&cancel).await, Some(expected));
+        }
+        let (sender, mut receiver) = mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |_| {
+            sender.send(()).unwrap();
+            Reply::Answer(
+                503,
+                json!({"kind": "Status", "status": "Failure", "code": 503}),
+            )
+        });
+        let cluster = cluster.await;
+        let start = tokio::time::Instant::now();
+        let passing = fake_api::time_passes(&mut receiver);
+        let (answer, ()) = tokio::join!(cluster.has_metrics_api(&cancel), passing);
+        assert_eq!(answer, None);
+        assert!(
+            start.elapsed() < 2 * METRICS_TIMEOUT,
+            "{:?}",
+            start.elapsed()
+        );
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! Errors of operations on the cluster: the operation, the object, the place, the reason, and what to do.
 
+mod classification;
 mod hint;
 
 use std::fmt;
@@ -97,100 +98,6 @@ pub struct Error {
 }
 
 impl Error {
-    pub(super) fn is_not_found(&self) -> bool {
-        matches!(self.reason, Reason::NotFound)
-    }
-
-    /// Returns whether the object has another version than the precondition of the request.
-    pub(super) fn is_stale(&self) -> bool {
-        matches!(self.reason, Reason::Stale { .. })
-    }
-
-    pub fn is_forbidden(&self) -> bool {
-        matches!(self.reason, Reason::Forbidden { .. })
-    }
-
-    /// Returns whether the cluster lacks the API.
-    pub(super) fn is_not_installed(&self) -> bool {
-        matches!(self.reason, Reason::NotInstalled { .. })
-    }
-
-    /// Returns whether the reason can be that the wrong cluster is configured.
-    pub fn may_be_wrong_cluster(&self) -> bool {
-        matches!(
-            self.reason,
-            Reason::Unreachable(_)
-                | Reason::Unauthorized { .. }
-                | Reason::Credentials(_)
-                | Reason::NotKubernetes { .. }
-                | Reason::Connection(_)
-                | Reason::WrongCluster { .. }
-                | Reason::NamespaceMissing(_)
-        )
-    }
-
-    /// Returns whether the reason can be a proxy.
-    pub fn may_be_the_proxy(&self) -> bool {
-        matches!(
-            self.reason,
-            Reason::Unreachable(_) | Reason::Unreadable(_) | Reason::Rejected { .. }
-        )
-    }
-
-    /// Returns whether the error is about one object, and not about the server, the account or the namespace.
-    pub fn is_about_one_object(&self) -> bool {
-        let namespace = matches!(self.reason, Reason::NamespaceTerminating(_));
-        !namespace && !self.may_be_wrong_cluster()
-    }
-
-    /// Returns whether the error is about the object with this key.
-    pub(super) fn is_about(&self, key: &Key) -> bool {
-        self.target.kind == key.kind.as_str() && self.target.name.as_ref() == Some(&key.name)
-    }
-
-    /// Returns whether the API server has refused a write of the apply, and nothing else can have happened.
-    pub fn is_refusal(&self) -> bool {
-        let is_refusal = match &self.reason {
-            Reason::Forbidden { .. }
-            | Reason::Denied { .. }
-            | Reason::NamespaceMissing(_)
-            | Reason::NamespaceTerminating(_)
-            | Reason::NotFound
-            | Reason::NotIssued { .. }
-            | Reason::NotInstalled { .. }
-            | Reason::Invalid { .. }
-            | Reason::NotStored { .. }
-            | Reason::Conflict(_)
-            | Reason::ChangedSincePlan(_)
-            | Reason::Stale { .. }
-            | Reason::Foreign { .. }
-            | Reason::Terminating(_)
-            | Reason::Rejected { .. } => true,
-            Reason::Unauthorized { .. }
-            | Reason::KeyMissing(_)
-            | Reason::NotText(_)
-            | Reason::OwnerChanged
-            | Reason::OwnedByOperator
-            | Reason::OperatorRunning
-            | Reason::OperatorUnknown { .. }
-            | Reason::Unreachable(_)
-            | Reason::Credentials(_)
-            | Reason::Connection(_)
-            | Reason::Panicked(_)
-            | Reason::InvalidRequest(_)
-            | Reason::Unreadable(_)
-            | Reason::NotKubernetes { .. }
-            | Reason::RolloutFailed { .. }
-            | Reason::JobFailed { .. }
-            | Reason::JobUnfinished { .. }
-            | Reason::Paused
-            | Reason::TimedOut { .. }
-            | Reason::WrongCluster { .. }
-            | Reason::Cancelled => false,
-        };
-        is_refusal && !self.maybe_done
-    }
-
     fn place(&self) -> String {
         match self.target.scope {
             Scope::Namespace if self.namespace.is_empty() => "in all namespaces ".to_owned(),
@@ -451,18 +358,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Returns whether the account lacks a permission. Denials by a quota or an admission policy do not contain
-    /// `cannot`.
-    pub fn is_missing_permission(&self) -> bool {
-        // The message says that the user "cannot" do it.
-        matches!(self, Self::Forbidden { message } if message.contains(" cannot "))
-    }
-
-    /// Returns whether a quota of the namespace forbids the request.
-    pub fn exceeds_quota(&self) -> bool {
-        matches!(self, Self::Forbidden { message } if message.contains("exceeded quota"))
-    }
-
     /// Returns the reason of a write that had another version of the object than its precondition in each attempt.
     pub(super) fn changes_too_often() -> Self {
         Self::Stale {

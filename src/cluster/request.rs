@@ -88,6 +88,13 @@ pub(super) enum Call {
     Delete(DeleteParams),
 }
 
+impl Call {
+    /// Changes an object by a merge patch.
+    pub fn merge(field_manager: &str, patch: Json) -> Self {
+        Self::Patch(PatchParams::apply(field_manager), Patch::Merge(patch))
+    }
+}
+
 impl<'a> Request<'a> {
     /// Reads one object.
     pub fn get(resource: Resource, namespace: &'a str, name: &'a str) -> Self {
@@ -166,7 +173,7 @@ impl<'a> Request<'a> {
             resource: Resource::from(key.kind),
             namespace,
             name: Some(&key.name),
-            call: Call::Patch(PatchParams::apply(field_manager), Patch::Merge(patch)),
+            call: Call::merge(field_manager, patch),
         }
     }
 

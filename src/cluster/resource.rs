@@ -89,6 +89,15 @@ pub(super) const SECURITY_CONTEXT_CONSTRAINTS: Resource = Resource {
     ..PODS
 };
 
+/// The CPU and memory usage of pods, which metrics-server serves to HorizontalPodAutoscalers. The provider only asks
+/// whether there is such an API.
+pub(super) const POD_METRICS: Resource = Resource {
+    group: "metrics.k8s.io",
+    version: "v1beta1",
+    kind: "PodMetrics",
+    ..PODS
+};
+
 impl From<Kind> for Resource {
     fn from(kind: Kind) -> Self {
         let KindInfo {

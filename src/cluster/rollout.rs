@@ -18,11 +18,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentCondition};
 
+pub use advice::denied as denied_pods_solution;
 pub use diagnosis::{Observation, diagnose};
 pub use grace_period::GRACE;
-pub use job::{can_have_pods, job_progress};
+pub use job::{JobRole, can_have_pods, has_no_pod, job_progress};
 pub use pods::ready_pods_by_container;
-pub use wait::{JobRole, Rollout, Wait};
+pub use wait::{Rollout, Wait};
 
 /// The progress of a rollout or a Job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,9 +62,9 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
         }
         text
     } else if all > updated {
-        format!("{} old replicas still exist", all - updated)
+        still_exist(all - updated, "old")
     } else if all > desired {
-        format!("{} surplus replicas still exist", all - desired)
+        still_exist(all - desired, "surplus")
     } else if available < desired {
         format!("{available} of {desired} replicas are available")
     } else if let Some(minimum) = minimum.filter(|minimum| desired > 0 && desired < *minimum) {
@@ -73,6 +74,13 @@ pub fn progress(deployment: &Deployment, minimum: Option<i32>) -> Progress {
         return Progress::Done;
     };
     Progress::Waiting(waiting)
+}
+
+fn still_exist(count: i32, kind: &str) -> String {
+    match count {
+        1 => format!("1 {kind} replica still exists"),
+        _ => format!("{count} {kind} replicas still exist"),
+    }
 }
 
 /// Returns whether the Deployment controller has observed this generation. Until then, the status is that of an older

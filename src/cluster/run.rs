@@ -43,6 +43,8 @@ pub struct JobRun<'a> {
     pub manifest: &'a Json,
     /// The command of Feast, such as `feast apply`.
     pub command: &'static str,
+    /// True if the pod is that of the CronJob, which runs the command in a pod of the servers.
+    pub in_server: bool,
     pub wait: Wait<'a>,
 }
 
@@ -80,6 +82,7 @@ impl Cluster {
             store,
             manifest,
             command,
+            in_server,
             wait,
         } = *run;
         let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
@@ -102,7 +105,7 @@ impl Cluster {
             "{key} in namespace {} runs `{command}`",
             store.namespace
         ));
-        let role = JobRole::OnRequest(command);
+        let role = JobRole::OnRequest { command, in_server };
         let mut log = LogFollower::new(self, store, name, wait.secrets, reporter);
         let done = tokio::select! {
             done = self.wait_for_job(store, name, role, &wait, cancel) => done,

@@ -85,13 +85,7 @@ impl Cluster {
                 Ok(values) => {
                     contents.insert(source.clone(), values);
                 }
-                Err(reason) => errors.push(self.error(
-                    Verb::Get,
-                    Resource::from(key.kind),
-                    namespace,
-                    Some(&key.name),
-                    reason,
-                )),
+                Err(reason) => errors.push(self.unreadable_source(namespace, &key, reason)),
             }
         }
         if errors.is_empty() {
@@ -99,6 +93,11 @@ impl Cluster {
         } else {
             Err(errors)
         }
+    }
+
+    fn unreadable_source(&self, namespace: &str, key: &Key, reason: Reason) -> Error {
+        let resource = Resource::from(key.kind);
+        self.error(Verb::Get, resource, namespace, Some(&key.name), reason)
     }
 
     /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing,
@@ -162,18 +161,35 @@ impl Cluster {
         sources: BTreeSet<Source>,
         cancel: &CancellationToken,
     ) -> Result<(Contents, BTreeSet<Source>), Vec<Error>> {
-        let reads = sources.into_iter().map(|source| async move {
-            let one = BTreeSet::from([source.clone()]);
-            (source, self.contents(namespace, &one, cancel).await)
+        // A certificate and its key are two sources in one Secret.
+        let mut objects: BTreeMap<Key, BTreeSet<Source>> = BTreeMap::new();
+        for source in sources {
+            objects.entry(source.object()).or_default().insert(source);
+        }
+        let reads = objects.into_iter().map(|(key, sources)| async move {
+            let request = Request::get(Resource::from(key.kind), namespace, &key.name);
+            let answer = self.send(request, cancel).await;
+            (key, sources, answer)
         });
         let (mut found, mut missing, mut errors) = (Contents::new(), BTreeSet::new(), Vec::new());
-        for (source, answer) in join_all(reads).await {
-            match answer {
-                Ok(contents) => found.extend(contents),
-                Err(failures) if failures.iter().all(may_appear) => {
-                    missing.insert(source);
+        for (key, sources, answer) in join_all(reads).await {
+            let object = match answer {
+                Ok(object) => object,
+                Err(error) if may_appear(&error) => {
+                    missing.extend(sources);
+                    continue;
                 }
-                Err(failures) => errors.extend(failures),
+                Err(error) => {
+                    errors.push(error);
+                    continue;
+                }
+            };
+            for source in sources {
+                match values(&object, &source) {
+                    Ok(values) => drop(found.insert(source, values)),
+                    Err(Reason::KeyMissing(_)) => drop(missing.insert(source)),
+                    Err(reason) => errors.push(self.unreadable_source(namespace, &key, reason)),
+                }
             }
         }
         match errors.is_empty() {
@@ -492,20 +508,34 @@ mod tests {
 
     #[tokio::test]
     async fn missing_sources_are_not_errors() {
-        let cluster = fake_api::cluster(|it| match it.line.ends_with("/a") {
-            true => secret(json!({"k": "dg=="})),
-            false => not_found(),
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |it| {
+            sender.send(()).unwrap();
+            match it.line.ends_with("/a") {
+                true => secret(json!({"k": "dg==", "l": "dg==", "bytes": "/w=="})),
+                false => not_found(),
+            }
         });
         let cluster = cluster.await;
-        let [a, b] = ["a", "b"].map(|name| Source::secret(name, "k"));
-        let sources = BTreeSet::from([a.clone(), b.clone()]);
+        let [k, l, gone, bytes] = ["k", "l", "gone", "bytes"].map(|key| Source::secret("a", key));
+        let other = Source::secret("b", "k");
+        let sources = [&k, &l, &gone, &other].map(Source::clone);
         let cancel = CancellationToken::new();
-        let (found, missing) = cluster
-            .contents_so_far("ns", sources, &cancel)
-            .await
-            .unwrap();
-        assert_eq!(found.into_keys().collect::<Vec<_>>(), [a]);
-        assert_eq!(missing, [b].into());
+        let read = cluster.contents_so_far("ns", sources.into(), &cancel).await;
+        let (found, missing) = read.unwrap();
+        assert_eq!(found.into_keys().collect::<Vec<_>>(), [k, l]);
+        assert_eq!(missing, [gone, other].into());
+        // One for each Secret.
+        assert_eq!(receiver.len(), 2);
+        let read = cluster.contents_so_far("ns", [bytes].into(), &cancel).await;
+        let texts = read
+            .unwrap_err()
+            .into_iter()
+            .map(|it| it.reason.to_string());
+        assert_eq!(
+            Vec::from_iter(texts),
+            ["the value of its key \"bytes\" is not UTF-8 text"]
+        );
     }
 
     #[tokio::test]

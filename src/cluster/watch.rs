@@ -8,7 +8,9 @@ use std::time::Duration;
 use futures::future::ready;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
+use http::StatusCode;
 use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::Status;
 use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::Value as Json;
@@ -25,6 +27,10 @@ pub(super) use deletions::DeletionWatches;
 
 /// The time for the read after a watch that was interrupted.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The shortest pause after the API server has answered that it gets too many requests (429). It asks for a second by
+/// the header `Retry-After`, which errors of kube do not have, and the first pauses of [`WatchBackoff`] are shorter.
+const TOO_MANY_REQUESTS_PAUSE: Duration = Duration::from_secs(1);
 
 /// Selects objects of a kind.
 #[derive(Clone)]
@@ -176,6 +182,8 @@ pub(super) struct Watched<K, T> {
     listed: BTreeMap<String, T>,
     /// The last interruption without a change since then.
     interruption: Option<String>,
+    /// The end of the pause after an answer that there are too many requests.
+    paused_until: Option<Instant>,
 }
 
 impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
@@ -194,6 +202,7 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
             objects: BTreeMap::new(),
             listed: BTreeMap::new(),
             interruption: None,
+            paused_until: None,
         }
     }
 
@@ -223,6 +232,10 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     ///
     /// The same as for [`Watched::changed`].
     async fn next_event(&mut self) -> Result<Option<Change<T>>, Reason> {
+        if let Some(end) = self.paused_until {
+            tokio::time::sleep_until(end).await;
+            self.paused_until = None;
+        }
         let event = self.events.try_next().await;
         match &event {
             Ok(None | Some(watcher::Event::Init | watcher::Event::InitApply(_))) => {}
@@ -230,6 +243,10 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
             Err(error) => {
                 self.interruption = Some(explain(error));
                 self.listed.clear();
+                let status = status(error);
+                if status.is_some_and(|status| status.code == StatusCode::TOO_MANY_REQUESTS) {
+                    self.paused_until = Some(Instant::now() + TOO_MANY_REQUESTS_PAUSE);
+                }
             }
         }
         match event {
@@ -284,18 +301,24 @@ impl Backoff for WatchBackoff {
     }
 }
 
-/// Returns the root cause of an interruption.
-fn explain(error: &watcher::Error) -> String {
+/// Returns the answer of the API server, if it has interrupted the watch.
+fn status(error: &watcher::Error) -> Option<&Status> {
     use watcher::Error::{InitialListFailed, WatchError, WatchFailed, WatchStartFailed};
     match error {
         WatchError(status)
         | InitialListFailed(kube::Error::Api(status))
         | WatchStartFailed(kube::Error::Api(status))
-        | WatchFailed(kube::Error::Api(status)) => {
-            format!("{} {}: {}", status.code, status.reason, status.message)
-        }
-        other => {
-            let mut cause: &dyn std::error::Error = other;
+        | WatchFailed(kube::Error::Api(status)) => Some(status),
+        _ => None,
+    }
+}
+
+/// Returns the root cause of an interruption.
+fn explain(error: &watcher::Error) -> String {
+    match status(error) {
+        Some(status) => format!("{} {}: {}", status.code, status.reason, status.message),
+        None => {
+            let mut cause: &dyn std::error::Error = error;
             while let Some(source) = cause.source() {
                 cause = source;
             }
@@ -357,6 +380,29 @@ mod tests {
             assert!(watched.next_event().await.unwrap().is_none());
             let elapsed = start.elapsed().as_secs_f64();
             assert!((elapsed - seconds).abs() < 0.1, "{elapsed}, not {seconds}");
+        }
+    }
+
+    /// A wait of more than 400 ms is dropped, and begins again.
+    #[tokio::test(start_paused = true)]
+    async fn pauses_after_too_many_requests_are_longer() {
+        for (code, times) in [(503, [0.0, 0.25, 0.75, 1.75]), (429, [0.0, 1.0, 2.0, 3.0])] {
+            let status = Status::failure("busy", "Busy").with_code(code).boxed();
+            let events = stream::repeat_with(move || {
+                Err::<watcher::Event<Pod>, _>(watcher::Error::WatchError(status.clone()))
+            });
+            let mut watched = Watched::new("pods", events, |pod| Some((pod.metadata.name?, ())));
+            let start = Instant::now();
+            for seconds in times {
+                let wait = tokio::time::timeout(Duration::from_millis(400), watched.next_event());
+                let event = match wait.await.ok() {
+                    Some(event) => event,
+                    None => watched.next_event().await,
+                };
+                assert!(event.unwrap().is_none());
+                let elapsed = start.elapsed().as_secs_f64();
+                assert!((elapsed - seconds).abs() < 0.1, "{elapsed}, not {seconds}");
+            }
         }
     }
 

@@ -15,6 +15,7 @@ mod data_source;
 mod drift;
 mod embedding_model;
 mod keda;
+mod name_syntax;
 mod network_policy;
 mod offline_store;
 mod online_store;
@@ -56,6 +57,7 @@ pub use keda::{
     Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaFallbackBehavior,
     KedaMetricType, KedaScalingModifiers, KedaTrigger,
 };
+pub use name_syntax::{NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH};
 pub use network_policy::{NetworkPolicy, NetworkPolicyIngress, PolicyEndpoint};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
@@ -105,8 +107,8 @@ pub struct FeatureStore {
     /// `cron_job.schedule`, and 43 with a REST registry server. Choose at most 43 to be able to add any of them,
     /// because changing the name replaces the feature store.
     #[schemars(
-        length(min = 1, max = 57),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+        length(min = 1, max = NAME_LENGTH),
+        regex(pattern = NAME_PATTERN)
     )]
     #[schemars(extend("x-terraform" = {"requires_replace": true}))]
     pub name: String,
@@ -115,8 +117,8 @@ pub struct FeatureStore {
     /// it replaces the feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+        length(min = 1, max = NAMESPACE_LENGTH),
+        regex(pattern = NAME_PATTERN)
     )]
     #[schemars(extend("x-terraform" = {"requires_replace": true, "computed": true}))]
     pub namespace: Option<String>,
@@ -351,18 +353,32 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volumes: Option<Vec<Volume>>,
 
-    /// Labels of the nodes on which the pods can run. Default: any node.
+    /// Labels of the nodes on which the pods can run, except those of the CronJob, which have their own
+    /// (`cron_job.container_configs.node_selector`). Default: any node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
 
-    /// Tolerations for node taints (Kubernetes `Toleration`). Default: none.
+    /// Tolerations for node taints (Kubernetes `Toleration`), of every pod: those of the servers, of the lineage
+    /// server, of the `feast apply` Job and of the CronJob. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tolerations: Option<Vec<Toleration>>,
 
-    /// Affinity of the pods to nodes and to other pods (Kubernetes `Affinity`). Default: if the persistence allows
-    /// several pods, they prefer nodes without another pod of the feature store. Set `{}` for no affinity.
+    /// Affinity of the pods to nodes and to other pods (Kubernetes `Affinity`). Pods other than those of the servers
+    /// have only its `node_affinity`: those of the lineage server, of the `feast apply` Job, and of the CronJob if it
+    /// has no `container_configs.node_selector`. Default: if the persistence allows several pods, they prefer nodes
+    /// without another pod of the feature store. Set `{}` for no affinity.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Affinity>,
+
+    /// Name of the PriorityClass of every pod: those of the servers, of the lineage server, of the `feast apply` Job
+    /// and of the CronJob. The PriorityClass must exist in the cluster. Changing it replaces the pods and runs the Job
+    /// again. Default: the default class of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+    )]
+    pub priority_class_name: Option<String>,
 
     /// How the pods are spread over zones, nodes or other domains (Kubernetes `TopologySpreadConstraint`). Default: if
     /// the persistence allows several pods, evenly over zones if possible. Set `[]` for no constraints.

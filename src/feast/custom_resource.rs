@@ -7,6 +7,7 @@
 mod documents;
 pub mod manifest;
 mod metadata;
+mod terraform_fields;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -46,6 +47,9 @@ pub enum CustomResourceError {
     Version(String),
     #[error("`{field}` {problem}")]
     Field { field: String, problem: String },
+    /// A sentence for each field that only the configuration has, without a period.
+    #[error("{}", .0.join(".\n"))]
+    TerraformFields(Vec<String>),
 }
 
 impl CustomResourceError {
@@ -57,104 +61,14 @@ impl CustomResourceError {
     }
 }
 
-/// The hint for a field without a counterpart.
-const TERRAFORM_ONLY: &str = "it is an attribute of the Terraform resource only";
-
 /// The versions of the custom resource that can be converted.
 const VERSIONS: [&str; 2] = ["feast.dev/v1", "feast.dev/v1alpha1"];
-
-/// Fields of the configuration that the custom resource does not have, with a hint.
-const TERRAFORM_FIELDS: &[(&str, &str)] = &[
-    ("name", "the name is `metadata.name`"),
-    ("namespace", "the namespace is `metadata.namespace`"),
-    ("labels", "labels are `metadata.labels`"),
-    ("annotations", "annotations are `metadata.annotations`"),
-    (
-        "protectedProject",
-        "use the annotation `feast.dev/protected-project`",
-    ),
-    ("waitForRollout", TERRAFORM_ONLY),
-    ("timeouts", TERRAFORM_ONLY),
-    ("deleteData", TERRAFORM_ONLY),
-    ("driftPolicy", TERRAFORM_ONLY),
-    (
-        "services.feastApply",
-        "it is an attribute of the Terraform resource only; the operator has `runFeastApplyOnInit`",
-    ),
-    (
-        "services.automountServiceAccountToken",
-        "it is an attribute of the Terraform resource only; pods of the operator always have the token",
-    ),
-    ("services.containerSecurityContext", TERRAFORM_ONLY),
-    ("services.podLabels", TERRAFORM_ONLY),
-    ("services.feastApplyJob", TERRAFORM_ONLY),
-    ("services.initResources", TERRAFORM_ONLY),
-    ("services.enableServiceLinks", TERRAFORM_ONLY),
-    ("services.networkPolicy", TERRAFORM_ONLY),
-    (
-        "services.podDisruptionBudgets.unhealthyPodEvictionPolicy",
-        TERRAFORM_ONLY,
-    ),
-    ("cronJob.jobSpec.podTemplateLabels", TERRAFORM_ONLY),
-    ("services.imagePullSecrets", TERRAFORM_ONLY),
-    ("feastProjectDir.git.ssh", TERRAFORM_ONLY),
-    ("services.scaling.keda", TERRAFORM_ONLY),
-    ("services.serviceMonitor", TERRAFORM_ONLY),
-    ("services.openshift", TERRAFORM_ONLY),
-    ("services.onlineStore.server.service", TERRAFORM_ONLY),
-    ("services.offlineStore.server.service", TERRAFORM_ONLY),
-    ("services.registry.local.server.service", TERRAFORM_ONLY),
-    ("services.registry.local.server.restService", TERRAFORM_ONLY),
-    ("services.ui.service", TERRAFORM_ONLY),
-    (
-        "openlineage.consumer.lineageServer.server.service",
-        TERRAFORM_ONLY,
-    ),
-    ("services.ipv6", TERRAFORM_ONLY),
-    ("projectDescription", TERRAFORM_ONLY),
-    ("embeddingModel", TERRAFORM_ONLY),
-    ("coerceTzAware", TERRAFORM_ONLY),
-    ("extraYaml", TERRAFORM_ONLY),
-    ("client", TERRAFORM_ONLY),
-    ("services.onlineStore.serving.auditLogging", TERRAFORM_ONLY),
-    (
-        "services.onlineStore.serving.featureLogging",
-        TERRAFORM_ONLY,
-    ),
-    (
-        "services.onlineStore.serving.metrics.featureCountBins",
-        TERRAFORM_ONLY,
-    ),
-    (
-        "services.onlineStore.persistence.store.shared",
-        TERRAFORM_ONLY,
-    ),
-    (
-        "services.offlineStore.persistence.store.shared",
-        TERRAFORM_ONLY,
-    ),
-    (
-        "services.registry.serveFeaturesWhileMaterializing",
-        TERRAFORM_ONLY,
-    ),
-    (
-        "services.registry.enableOnlineFeatureViewVersioning",
-        TERRAFORM_ONLY,
-    ),
-    ("services.registry.local.purgeFeastMetadata", TERRAFORM_ONLY),
-    ("services.registry.remote.isTls", TERRAFORM_ONLY),
-    ("services.registry.remote.clientCert", TERRAFORM_ONLY),
-    ("services.registry.remote.clientKey", TERRAFORM_ONLY),
-    ("services.registry.remote.authority", TERRAFORM_ONLY),
-    ("mlflow.datasetSync", TERRAFORM_ONLY),
-    ("mlflow.supportedArtifactFormats", TERRAFORM_ONLY),
-];
 
 /// Converts a FeatureStore resource. `targets` are what other objects of the manifest scale.
 ///
 /// # Errors
 ///
-/// Returns the first problem of the resource.
+/// Returns the first problem of the resource; of fields that only the configuration has, all of them.
 pub fn convert(
     resource: &Json,
     targets: &[ScaleTarget<'_>],
@@ -176,7 +90,7 @@ pub fn convert(
             "is required",
         ));
     }
-    reject_terraform_only_fields(&spec)?;
+    terraform_fields::reject(&spec)?;
     let is_scaled_itself = is_scaled_itself(resource, targets);
     if is_scaled_itself {
         leave_to_autoscaler(resource, &mut spec, &mut notes);
@@ -200,23 +114,6 @@ pub fn convert(
         configuration: Json::Object(spec),
         notes,
     })
-}
-
-/// Rejects fields that only the configuration has.
-fn reject_terraform_only_fields(spec: &Map<String, Json>) -> Result<(), CustomResourceError> {
-    let found = TERRAFORM_FIELDS.iter().find(|(place, _)| {
-        let mut steps = place.split('.');
-        let first = steps.next().and_then(|step| spec.get(step));
-        let inner = steps.try_fold(first, |at, step| at.map(|at| at.get(step)));
-        inner.flatten().is_some()
-    });
-    match found {
-        None => Ok(()),
-        Some((place, instead)) => Err(CustomResourceError::field(
-            &format!("spec.{place}"),
-            format!("is not a field of a FeatureStore: {instead}"),
-        )),
-    }
 }
 
 fn name_of(resource: &Json) -> &str {
@@ -671,6 +568,16 @@ mod tests {
             one(&authorized).configuration["services"],
             json!({"scaling": {"replicas": 1}})
         );
+    }
+
+    /// The CRD permits the template, and a rule rejects it.
+    #[test]
+    fn a_template_that_feast_does_not_have_is_read() {
+        let written = json!({"init": {"template": "clickhouse"}});
+        let resource = one(&store(&format!(", feastProjectDir: {written}")));
+        let configuration = resource.configuration.as_object().unwrap();
+        assert_eq!(configuration["feastProjectDir"], written);
+        assert!(spec_so_far(configuration).is_some());
     }
 
     #[test]

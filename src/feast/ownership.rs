@@ -74,7 +74,7 @@ pub enum OwnershipEvent<'a> {
     CreateStarts {
         /// The random id of this create.
         owner_id: &'a str,
-        /// Whether the Secret holds the configuration of this create.
+        /// True if the Secret holds the configuration of this create.
         is_same_configuration: bool,
         /// Unix time in seconds by the clock of the API server.
         now: i64,

@@ -44,24 +44,15 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 use super::objects::Objects;
-use super::rendered::{Rendered, WorkloadInputs};
+use super::rendered::{Rendered, StoreInputs, WorkloadInputs};
 use super::spec::Store;
 use crate::kubernetes::{Key, Kind};
 
 /// Returns every object of the feature store, with placeholders for the content of Secrets.
 pub fn render(store: &Store) -> Objects<Rendered> {
-    let document = feature_store_yaml::servers(store);
-    let servers = WorkloadInputs {
-        deployment: super::names::main(&store.name),
-        file: super::names::FEATURE_STORE_YAML,
-        databases: databases::of_servers(store, &document),
-        document,
-        mounted_files: [tls::files(store), ssh::files(store)].concat(),
-    };
-    let lineage = lineage::content(store);
-    let workloads = [&servers].into_iter().chain(&lineage);
+    let inputs = inputs(store);
     let mut manifests = BTreeMap::from([
-        secret::render(store, workloads),
+        secret::render(store, inputs.workloads()),
         config_map::render(store),
         deployment::render(store),
     ]);
@@ -81,11 +72,23 @@ pub fn render(store: &Store) -> Objects<Rendered> {
     Objects {
         namespace: store.namespace.clone(),
         manifests,
-        phase: Rendered {
-            servers,
-            lineage,
-            feast_apply_job: feast_apply_job::render(store),
+        phase: Rendered { inputs },
+    }
+}
+
+/// Returns the parts of the objects that the content of Secrets completes, without rendering the other objects.
+pub fn inputs(store: &Store) -> StoreInputs {
+    let document = feature_store_yaml::servers(store);
+    StoreInputs {
+        servers: WorkloadInputs {
+            deployment: super::names::main(&store.name),
+            file: super::names::FEATURE_STORE_YAML,
+            databases: databases::of_servers(store, &document),
+            document,
+            mounted_files: [tls::files(store), ssh::files(store)].concat(),
         },
+        lineage: lineage::content(store),
+        feast_apply_job: feast_apply_job::render(store),
     }
 }
 

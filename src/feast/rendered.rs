@@ -18,6 +18,13 @@ pub use yaml::YamlWriteError;
 /// placeholders for the content of the user's Secrets, so the objects can be shown.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rendered {
+    pub(super) inputs: StoreInputs,
+}
+
+/// The parts of the objects that the content of the user's Secrets and ConfigMaps completes. The hashes of the content
+/// depend on nothing else.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoreInputs {
     pub(super) servers: WorkloadInputs,
     pub(super) lineage: Option<WorkloadInputs>,
     /// The `feast apply` Job, without the hash in its name.
@@ -38,7 +45,7 @@ pub struct WorkloadInputs {
     pub(super) databases: Vec<(Placeholder, SecretProblem)>,
 }
 
-impl Objects<Rendered> {
+impl StoreInputs {
     /// Returns the Secrets and ConfigMaps to read.
     pub fn sources(&self) -> BTreeSet<Source> {
         let placeholders = self.placeholders().map(|placeholder| &placeholder.source);
@@ -56,15 +63,32 @@ impl Objects<Rendered> {
     }
 
     pub(super) fn workloads(&self) -> impl Iterator<Item = &WorkloadInputs> {
-        [&self.phase.servers].into_iter().chain(&self.phase.lineage)
+        [&self.servers].into_iter().chain(&self.lineage)
+    }
+}
+
+impl Objects<Rendered> {
+    /// Returns the parts that the content of the user's Secrets and ConfigMaps completes.
+    pub fn inputs(&self) -> &StoreInputs {
+        &self.phase.inputs
+    }
+
+    /// Returns the Secrets and ConfigMaps to read.
+    pub fn sources(&self) -> BTreeSet<Source> {
+        self.inputs().sources()
+    }
+
+    /// Returns the placeholders for the content of the user's Secrets and ConfigMaps.
+    pub fn placeholders(&self) -> impl Iterator<Item = &Placeholder> {
+        self.inputs().placeholders()
     }
 
     /// Returns the first attribute that names a Secret or ConfigMap of the user.
     pub fn attribute(&self, kind: &str, name: &str) -> Option<Path> {
-        let placeholders = self
-            .placeholders()
-            .map(|placeholder| (&placeholder.source, placeholder.path()));
-        let mounted = self.mounted_files().map(|it| (&it.source, it.path.clone()));
+        let placeholders = self.placeholders();
+        let placeholders = placeholders.map(|it| (&it.source, it.path()));
+        let mounted = self.inputs().mounted_files();
+        let mounted = mounted.map(|it| (&it.source, it.path.clone()));
         placeholders
             .chain(mounted)
             .find(|(source, _)| source.kind.as_str() == kind && source.name == name)
@@ -73,7 +97,7 @@ impl Objects<Rendered> {
 
     /// Returns the `feast apply` Job, if there is one. Its name gets a hash when Secrets are resolved.
     pub fn feast_apply_job(&self) -> Option<&Json> {
-        self.phase.feast_apply_job.as_ref()
+        self.inputs().feast_apply_job.as_ref()
     }
 }
 

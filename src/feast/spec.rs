@@ -20,6 +20,7 @@ mod scaling;
 mod security;
 mod server;
 mod service;
+mod services;
 mod settings;
 mod storage;
 mod stores;
@@ -51,6 +52,7 @@ pub use scaling::{
 };
 pub use server::{Metrics, OnlineServer, RegistryServer, Server};
 pub(super) use service::kubernetes_service;
+use services::Services;
 pub use settings::{ClientSettings, Settings};
 pub(super) use storage::join;
 pub use storage::{
@@ -66,7 +68,8 @@ pub use tls::Tls;
 pub struct Defaults {
     /// The namespace for feature stores that set none; if `None`, [`names::DEFAULT_NAMESPACE`].
     pub namespace: Option<String>,
-    /// Whether several pods ran before the feature store was scaled to zero outside Terraform.
+    /// True if the prior strategy is `RollingUpdate`. Matters only for `replicas = 0`, which `ignore_changes` can keep:
+    /// the strategy and the PodDisruptionBudget then stay as they were.
     pub was_scaled: bool,
 }
 
@@ -87,7 +90,7 @@ pub struct Store {
     pub pods: Pods,
     pub network_policy: Option<NetworkPolicy>,
     pub service_monitor: Option<config::ServiceMonitor>,
-    /// Whether OpenShift issues the certificates of servers without `tls`.
+    /// True if OpenShift issues the certificates of servers without `tls`.
     pub serving_certificates: bool,
     /// The Routes of OpenShift.
     pub routes: BTreeMap<Endpoint, config::Route>,
@@ -103,10 +106,10 @@ pub struct Store {
     pub lineage: Option<LineageServer>,
     /// `None` unless it is enabled.
     pub mlflow: Option<config::Mlflow>,
-    /// Whether `feast apply` computes baselines; `None` for the default of Feast.
+    /// True if `feast apply` computes baselines; `None` for the default of Feast.
     pub auto_baseline: Option<bool>,
     pub settings: Settings,
-    /// Whether servers must accept connections over IPv6.
+    /// True if servers must accept connections over IPv6.
     pub ipv6: bool,
     pub wait_for_rollout: bool,
     pub timeouts: Timeouts,
@@ -114,6 +117,7 @@ pub struct Store {
     pub drift_policy: config::DriftPolicy,
 }
 
+/// The time limits of create, update and delete. Defaults: 20, 20 and 10 minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     pub create: Duration,
@@ -150,136 +154,82 @@ impl Store {
             delete_data,
             drift_policy,
         } = store;
-        let services = services.clone().unwrap_or_default();
-        let config::Openshift {
-            serving_certificates,
-            routes,
-        } = services.openshift.clone().unwrap_or_default();
-        let pods = Pods::new(&services);
-        let config::Services {
-            scaling,
-            pod_disruption_budgets,
-            deployment_strategy,
-            pre_stop_sleep_seconds,
-            termination_grace_period_seconds,
-            min_ready_seconds,
-            online_store,
-            offline_store,
-            registry,
-            ui,
-            feast_apply,
-            run_feast_apply_on_init,
-            ipv6,
-            init_image,
-            disable_init_containers,
-            network_policy,
-            service_monitor,
-            // Above, and `Pods` has whether it is set.
-            openshift: _,
-            // `Pods` has these.
-            volumes: _,
-            node_selector: _,
-            tolerations: _,
-            affinity: _,
-            topology_spread_constraints: _,
-            security_context: _,
-            container_security_context: _,
-            init_resources: _,
-            pod_labels: _,
-            pod_annotations: _,
-            feast_apply_job: _,
-            enable_service_links: _,
-            resource_claims: _,
-            automount_service_account_token: _,
-            image_pull_secrets: _,
-        } = services;
-        let apply = project::configured_apply(feast_apply, run_feast_apply_on_init);
+        let services = Services::new(services.clone().unwrap_or_default(), defaults.was_scaled);
+        let namespace = namespace.as_ref().or(defaults.namespace.as_ref());
+        let namespace = namespace.map_or(names::DEFAULT_NAMESPACE, String::as_str);
         let project = Project::new(
             feast_project,
             feast_project_dir.as_ref(),
-            init_image,
-            disable_init_containers.unwrap_or(false),
+            services.init_image.clone(),
+            services.without_init,
             protected_project.unwrap_or(false),
         );
         let image = project.server_image();
-        let replicas = Replicas::new(scaling.as_ref(), defaults.was_scaled);
-        let namespace = namespace
-            .clone()
-            .or_else(|| defaults.namespace.clone())
-            .unwrap_or_else(|| names::DEFAULT_NAMESPACE.to_owned());
-        let consumer = openlineage.as_ref().and_then(|it| it.consumer.as_ref());
-        let lineage = consumer.and_then(|consumer| consumer.lineage_server.as_ref());
-        let termination = |several_pods| {
-            Termination::new(
-                pre_stop_sleep_seconds,
-                termination_grace_period_seconds,
-                several_pods,
-            )
-        };
-        let mut store = Self {
+        let online = Online::new(&services.online_store, &image);
+        let offline = (services.offline_store.as_ref()).map(|it| Offline::new(it, &image));
+        let registry = Registry::new(services.registry.as_ref(), namespace, &image);
+        let termination = services.termination(are_shared(&online, &registry, offline.as_ref()));
+        let lineage = lineage::configured(openlineage.as_ref()).map(|server| {
+            // Its Deployment always has the strategy `RollingUpdate`.
+            LineageServer::new(server, &image, &services.pods, services.termination(true))
+        });
+        Self {
             name: name.clone(),
+            namespace: namespace.to_owned(),
             labels: labels.clone().unwrap_or_default(),
             annotations: annotations.clone().unwrap_or_default(),
+            project,
             cron_job: cron_job.as_ref().and_then(CronJob::new),
-            strategy: Strategy::new(deployment_strategy.as_ref(), &replicas),
-            min_ready_seconds,
-            // Set below.
-            termination: Termination::default(),
-            disruption_budget: DisruptionBudget::new(pod_disruption_budgets, &replicas),
-            replicas,
-            lineage: lineage.map(|server| {
-                // Its Deployment always has the strategy `RollingUpdate`.
-                LineageServer::new(server, &image, &pods, termination(true))
-            }),
-            pods,
-            network_policy: network_policy.as_ref().map(NetworkPolicy::new),
-            service_monitor,
-            serving_certificates: serving_certificates == Some(true),
-            routes: (routes.into_iter().flatten())
-                .filter_map(|(name, route)| Some((Endpoint::of_attribute(&name)?, route)))
-                .collect(),
-            online: Online::new(&online_store.unwrap_or_default(), &image),
-            offline: offline_store
-                .as_ref()
-                .map(|offline| Offline::new(offline, &image)),
-            registry: Registry::new(registry.as_ref(), &namespace, &image),
-            registry_options: RegistryOptions::new(registry.as_ref()),
-            ui: ui.map(|server| Server::new(server.settings(), &image)),
-            namespace,
+            replicas: services.replicas,
+            strategy: services.strategy,
+            min_ready_seconds: services.min_ready_seconds,
+            termination,
+            disruption_budget: services.disruption_budget,
+            pods: services.pods,
+            network_policy: services.network_policy,
+            service_monitor: services.service_monitor,
+            serving_certificates: services.serving_certificates,
+            routes: services.routes,
+            online,
+            offline,
+            registry,
+            registry_options: RegistryOptions::new(services.registry.as_ref()),
+            ui: (services.ui).map(|server| Server::new(server.settings(), &image)),
             authorization: Authorization::new(authz.as_ref()),
             batch_engine: (batch_engine.as_ref()).map(|engine| BatchEngine::new(engine, name)),
             materialization: materialization.clone(),
             openlineage: openlineage.clone(),
+            lineage,
             mlflow: mlflow.clone().filter(|mlflow| mlflow.enabled),
             auto_baseline: (data_quality_monitoring.as_ref())
                 .map(|monitoring| monitoring.auto_baseline.unwrap_or(true)),
             settings: Settings::new(store),
-            ipv6: ipv6.unwrap_or(false),
+            ipv6: services.ipv6,
             wait_for_rollout: wait_for_rollout.unwrap_or(true),
             timeouts: Timeouts::new(timeouts.as_ref()),
             delete_data: delete_data.unwrap_or(false),
             drift_policy: drift_policy.unwrap_or_default(),
-            project,
-        };
-        store.project.feast_apply = apply.unwrap_or_else(|| store.default_apply());
-        store.termination = termination(store.allows_several_pods());
-        if store.serving_certificates {
-            store.issue_certificates();
         }
-        let selectors: Vec<_> = (store.servers().into_iter())
+        .complete(services.feast_apply)
+    }
+
+    /// Adds what depends on the feature store as a whole. `feast_apply` is the configured value.
+    fn complete(mut self, feast_apply: Option<FeastApplyMode>) -> Self {
+        self.project.feast_apply = feast_apply.unwrap_or_else(|| self.default_apply());
+        if self.serving_certificates {
+            self.issue_certificates();
+        }
+        let selectors: Vec<_> = (self.servers().into_iter())
             .flat_map(|(_, server)| server.node_selector.clone())
             .collect();
-        store.pods.node_selector.extend(selectors);
-        store
+        self.pods.node_selector.extend(selectors);
+        self
     }
 
     /// Returns whether every service keeps its data outside the pods, so that several pods can run. Parts of the pod
     /// template depend on this instead of on the number of pods, so that scaling does not replace pods.
     pub fn allows_several_pods(&self) -> bool {
-        let offline = self.offline.as_ref();
-        self.online.is_shared()
-            && self.registry.is_shared()
-            && offline.is_none_or(Offline::is_shared)
+        are_shared(&self.online, &self.registry, self.offline.as_ref())
     }
 
     /// Returns the servers that share their pods, in the order in which the Feast operator merges their settings: of
@@ -387,6 +337,11 @@ impl Store {
             .is_some_and(|engine| engine.driver.is_some());
         self.authorization != Authorization::None || mlflow || spark
     }
+}
+
+/// Returns whether several pods can use these.
+fn are_shared(online: &Online, registry: &Registry, offline: Option<&Offline>) -> bool {
+    online.is_shared() && registry.is_shared() && offline.is_none_or(Offline::is_shared)
 }
 
 impl Default for Timeouts {

@@ -21,12 +21,9 @@ pub mod foreign;
 mod equality;
 mod lists;
 
-use std::cell::OnceCell;
-
 use serde_json::{Map, Value as Json};
 
 use super::field_path::{FieldPath, FieldStep};
-use super::field_set::FieldSet;
 use super::list_keys::{is_same_element, list_keys};
 use super::managed_fields::{Author, ManagedFields, last_writer};
 use lists::{Pair, UNORDERED};
@@ -55,12 +52,8 @@ pub fn project(desired: &Json, live: &Json) -> Json {
 pub fn changes(desired: &Json, live: &Json, manager: &str) -> Vec<FieldChange> {
     let mut walk = Walk::new(live);
     walk.value(desired, live);
-    if walk.changes.is_empty() {
-        return walk.changes;
-    }
-    let managed = ManagedFields::of(live);
     for change in &mut walk.changes {
-        let owners = managed.owners(&change.field);
+        let owners = walk.managed.owners(&change.field);
         change.author = last_writer(owners.filter(|entry| !entry.is_apply_by(manager)));
     }
     walk.changes
@@ -85,18 +78,16 @@ pub fn agrees(desired: &Json, live: &Json, text: &str) -> bool {
 
 /// A walk over a manifest and a live object. Its result is the projection; on the way it notes the changes.
 struct Walk<'a> {
-    object: &'a Json,
-    /// The fields of all managers in `object`.
-    recorded: OnceCell<FieldSet>,
+    /// The record of the live object.
+    managed: ManagedFields<'a>,
     path: Vec<FieldStep>,
     changes: Vec<FieldChange>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(object: &'a Json) -> Self {
+    fn new(live: &'a Json) -> Self {
         Self {
-            object,
-            recorded: OnceCell::new(),
+            managed: ManagedFields::of(live),
             path: Vec::new(),
             changes: Vec::new(),
         }
@@ -212,10 +203,7 @@ impl<'a> Walk<'a> {
         if self.path.iter().any(is_index) {
             return None;
         }
-        let recorded = (self.recorded).get_or_init(|| ManagedFields::of(self.object).all());
-        let mut path = self.path.iter();
-        let recorded = path.try_fold(recorded, |recorded, step| recorded.child(step));
-        let keys = list_keys(recorded, field, desired)?;
+        let keys = list_keys(self.managed.keyed_list(&self.path), field, desired)?;
         Some(keys.into_iter().map(str::to_owned).collect())
     }
 

@@ -1,6 +1,7 @@
 //! The place of a field in an object, in the notation of the API server:
 //! `.spec.template.spec.containers[name="online"].ports[containerPort=53,protocol="UDP"].name`.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -310,8 +311,19 @@ impl Ord for FieldStep {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::Name(name), Self::Name(other)) => name.cmp(other),
+            (Self::Keys(keys), Self::Keys(other)) => {
+                keys.iter().map(key_order).cmp(other.iter().map(key_order))
+            }
             _ => self.to_key().cmp(&other.to_key()),
         }
+    }
+}
+
+/// Returns what a key of a list element is ordered by: strings as they are, other values by their JSON.
+fn key_order((name, value): &(String, Json)) -> (&str, bool, Cow<'_, str>) {
+    match value {
+        Json::String(text) => (name, true, Cow::Borrowed(text)),
+        other => (name, false, Cow::Owned(other.to_string())),
     }
 }
 

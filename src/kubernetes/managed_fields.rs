@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Value as Json, json};
 
-use super::field_path::FieldPath;
+use super::field_path::{FieldPath, FieldStep};
 use super::field_set::FieldSet;
 
 /// The kind of write that set the fields of a manager.
@@ -151,6 +151,13 @@ impl<'a> ManagedFields<'a> {
     /// Returns the entries that have the field.
     pub fn owners(&self, field: &FieldPath) -> impl Iterator<Item = &Entry<'a>> {
         self.iter().filter(|entry| entry.fields().contains(field))
+    }
+
+    /// Returns the fields of one manager below the path, if it has recorded elements of a keyed list there.
+    pub fn keyed_list(&self, path: &[FieldStep]) -> Option<&FieldSet> {
+        let mut lists = (self.0.iter())
+            .filter_map(|entry| path.iter().try_fold(entry.fields(), FieldSet::child));
+        lists.find(|list| list.list_keys().is_some())
     }
 
     /// Returns the fields of all managers.

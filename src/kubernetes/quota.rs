@@ -11,6 +11,10 @@ use super::quantity::Quantity;
 /// Amounts by the names of a ResourceQuota, such as `requests.cpu`, `pods` and `count/deployments.apps`.
 pub type Usage = BTreeMap<String, Quantity>;
 
+/// The infix of names that count the PersistentVolumeClaims of one storage class, such as
+/// `fast.storageclass.storage.k8s.io/requests.storage`.
+const OF_STORAGE_CLASS: &str = ".storageclass.storage.k8s.io/";
+
 /// A resource of a ResourceQuota that does not suffice. The quantities are as the API server shows them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
@@ -22,6 +26,33 @@ pub struct Shortage {
     pub hard: String,
 }
 
+/// The things that a resource of a ResourceQuota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// Pods, or what their containers request.
+    Pods,
+    /// PersistentVolumeClaims, or the storage that they request.
+    Volumes,
+    /// Objects of another kind.
+    Objects,
+}
+
+impl Shortage {
+    /// Returns what the quota counts.
+    pub fn counted(&self) -> Counted {
+        let resource = self.resource.as_str();
+        let resource = (resource.split_once(OF_STORAGE_CLASS)).map_or(resource, |(_, name)| name);
+        match resource {
+            "requests.storage" | "persistentvolumeclaims" | "count/persistentvolumeclaims" => {
+                Counted::Volumes
+            }
+            "pods" | "count/pods" | "cpu" | "memory" | "ephemeral-storage" => Counted::Pods,
+            name if name.starts_with("requests.") || name.starts_with("limits.") => Counted::Pods,
+            _ => Counted::Objects,
+        }
+    }
+}
+
 /// Returns what the objects use once all their Deployments are complete. The pods of Jobs and CronJobs are not counted,
 /// because they end.
 ///
@@ -31,10 +62,7 @@ pub fn usage(manifests: &BTreeMap<Key, Json>, live: &BTreeMap<Key, Json>) -> Usa
     for (key, manifest) in manifests {
         count_object(&mut usage, key.kind);
         match key.kind {
-            Kind::PersistentVolumeClaim => {
-                let storage = &manifest["spec"]["resources"]["requests"]["storage"];
-                add(&mut usage, "requests.storage", quantity(storage), 1);
-            }
+            Kind::PersistentVolumeClaim => count_volume(&mut usage, manifest),
             Kind::Deployment => {
                 let pods = pods(manifests, manifest, live.get(key));
                 count_pods(&mut usage, key.kind, manifest, pods);
@@ -110,6 +138,20 @@ fn count_object(usage: &mut Usage, kind: Kind) {
         Kind::Service | Kind::Secret | Kind::ConfigMap | Kind::PersistentVolumeClaim
     ) {
         add(usage, plural, Quantity::ONE, 1);
+    }
+}
+
+/// Counts the storage of a PersistentVolumeClaim. The name of the default storage class, which a manifest does not have,
+/// is unknown.
+fn count_volume(usage: &mut Usage, manifest: &Json) {
+    let spec = &manifest["spec"];
+    let storage = quantity(&spec["resources"]["requests"]["storage"]);
+    add(usage, "requests.storage", storage, 1);
+    let class = spec["storageClassName"].as_str();
+    if let Some(class) = class.filter(|class| !class.is_empty()) {
+        let name = |resource: &str| format!("{class}{OF_STORAGE_CLASS}{resource}");
+        add(usage, &name("requests.storage"), storage, 1);
+        add(usage, &name("persistentvolumeclaims"), Quantity::ONE, 1);
     }
 }
 
@@ -204,27 +246,69 @@ mod tests {
 
     #[test]
     fn objects_pods_and_storage_count() {
-        let claim = json!({"spec": {"resources": {"requests": {"storage": "5Gi"}}}});
+        let pvc = |class: Option<&str>| {
+            let resources = json!({"requests": {"storage": "5Gi"}});
+            json!({"spec": {"storageClassName": class, "resources": resources}})
+        };
         let manifests = BTreeMap::from([
             deployment(Some(2)),
-            (Key::new(Kind::PersistentVolumeClaim, "a"), claim),
+            (Key::new(Kind::PersistentVolumeClaim, "a"), pvc(None)),
+            (
+                Key::new(Kind::PersistentVolumeClaim, "b"),
+                pvc(Some("fast")),
+            ),
         ]);
         assert_eq!(
             texts(&usage(&manifests, &BTreeMap::new())),
             [
                 "count/deployments.apps 1",
-                "count/persistentvolumeclaims 1",
+                "count/persistentvolumeclaims 2",
                 "count/pods 2",
                 "cpu 6",
+                "fast.storageclass.storage.k8s.io/persistentvolumeclaims 1",
+                "fast.storageclass.storage.k8s.io/requests.storage 5368709120",
                 "limits.memory 6442450944",
                 "memory 4294967296",
-                "persistentvolumeclaims 1",
+                "persistentvolumeclaims 2",
                 "pods 2",
                 "requests.cpu 6",
                 "requests.memory 4294967296",
-                "requests.storage 5368709120",
+                "requests.storage 10737418240",
             ]
         );
+    }
+
+    #[test]
+    fn a_shortage_is_of_pods_volumes_or_other_objects() {
+        use Counted::{Objects, Pods, Volumes};
+        for (resource, expected) in [
+            ("pods", Pods),
+            ("count/pods", Pods),
+            ("cpu", Pods),
+            ("ephemeral-storage", Pods),
+            ("requests.ephemeral-storage", Pods),
+            ("requests.nvidia.com/gpu", Pods),
+            ("limits.memory", Pods),
+            ("requests.storage", Volumes),
+            ("persistentvolumeclaims", Volumes),
+            ("count/persistentvolumeclaims", Volumes),
+            ("fast.storageclass.storage.k8s.io/requests.storage", Volumes),
+            (
+                "fast.storageclass.storage.k8s.io/persistentvolumeclaims",
+                Volumes,
+            ),
+            ("services", Objects),
+            ("count/deployments.apps", Objects),
+        ] {
+            let shortage = Shortage {
+                quota: "q".to_owned(),
+                resource: resource.to_owned(),
+                needed: Quantity::ONE,
+                used: "0".to_owned(),
+                hard: "0".to_owned(),
+            };
+            assert_eq!(shortage.counted(), expected, "{resource}");
+        }
     }
 
     #[test]

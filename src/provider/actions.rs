@@ -10,6 +10,7 @@ mod materialize;
 mod progress;
 mod restart;
 
+use std::collections::BTreeSet;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,11 +25,11 @@ use crate::feast::rules::timeout_problem;
 use crate::kubernetes::go_duration::parse_nanoseconds;
 use crate::provider::provider_data::ProviderData;
 use crate::provider::settings::Settings;
-use crate::provider::{diagnostics, lowered};
+use crate::provider::{decode_as, diagnostics, lowered};
 use crate::schema::provider::{
     Action, Deferred, EventSink, InvokeActionRequest, PlanActionRequest, PlanActionResponse,
 };
-use crate::schema::{Block, Diagnostics, Schema, Value, decode};
+use crate::schema::{Block, Diagnostics, Path, Schema, Value};
 
 use invocation::{Invocation, Limits};
 
@@ -36,7 +37,7 @@ pub use apply::Apply;
 pub use materialize::Materialize;
 pub use restart::Restart;
 
-/// What differs between the actions.
+/// The part of an action that differs from the others.
 #[async_trait]
 pub trait Operation: Send + Sync + 'static {
     const TYPE_NAME: &'static str;
@@ -95,19 +96,10 @@ impl<O: Operation> FeastAction<O> {
         progress: &dyn EventSink<String>,
     ) -> Result<(), Diagnostics> {
         let started = Instant::now();
-        let errors = validate::<O>(&self.schema.block, config);
-        if !errors.is_empty() {
-            return Err(errors);
+        let (config, unknown) = decode_action_config::<O>(&self.schema.block, config)?;
+        if !unknown.is_empty() {
+            return Err(vec![diagnostics::still_unknown("an action", &unknown)]);
         }
-        let decoded = decode(&self.schema.block, config);
-        if !decoded.unknown.is_empty() {
-            return Err(vec![diagnostics::still_unknown(
-                "an action",
-                &decoded.unknown,
-            )]);
-        }
-        let config: O::Config =
-            serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
         let (reporter, reports) = Reporter::channel();
         let work = async {
             let Target {
@@ -139,7 +131,8 @@ impl<O: Operation> Action for FeastAction<O> {
     }
 
     fn validate_config(&self, config: Value) -> Diagnostics {
-        validate::<O>(&self.schema.block, &config)
+        let decoded = decode_action_config::<O>(&self.schema.block, &config);
+        decoded.err().unwrap_or_default()
     }
 
     /// The feature store can be created by the same plan, so a plan does not look for it.
@@ -148,7 +141,7 @@ impl<O: Operation> Action for FeastAction<O> {
         let deferred = (!is_known && request.client.deferral_allowed)
             .then_some(Deferred::ProviderConfigUnknown);
         PlanActionResponse {
-            diagnostics: validate::<O>(&self.schema.block, &request.config),
+            diagnostics: self.validate_config(request.config),
             deferred,
         }
     }
@@ -166,18 +159,25 @@ impl<O: Operation> Action for FeastAction<O> {
     }
 }
 
-/// Validates a `config` block, of which any part can be unknown.
-fn validate<O: Operation>(block: &Block, config: &Value) -> Diagnostics {
-    let mut errors = decode(block, config).diagnostics;
-    if errors.is_empty() {
-        let timeout = config.attribute("timeout").as_str();
-        let problem = timeout.and_then(|text| Some((text, timeout_problem(text)?)));
-        errors.extend(
-            problem.map(|(text, problem)| diagnostics::invalid_action_timeout(text, problem)),
-        );
-        errors.extend(O::validate_config(config));
+/// Decodes a `config` block, of which any part can be unknown. Returns the paths of the unknown values, too.
+///
+/// # Errors
+///
+/// A diagnostic for each value that is not valid.
+fn decode_action_config<O: Operation>(
+    block: &Block,
+    config: &Value,
+) -> Result<(O::Config, BTreeSet<Path>), Diagnostics> {
+    let decoded = decode_as(block, config)?;
+    let timeout = config.attribute("timeout").as_str();
+    let problem = timeout.and_then(|text| Some((text, timeout_problem(text)?)));
+    let problem = problem.map(|(text, problem)| diagnostics::invalid_action_timeout(text, problem));
+    let mut errors = Diagnostics::from_iter(problem);
+    errors.extend(O::validate_config(config));
+    match errors.is_empty() {
+        true => Ok(decoded),
+        false => Err(errors),
     }
-    errors
 }
 
 fn duration(text: &str) -> Option<Duration> {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::feast::config::{NAME_PATTERN, NAMESPACE_LENGTH};
+
 /// Manages [Feast](https://feast.dev) feature stores on Kubernetes.
 ///
 /// The provider uses a cluster only if it is named here or in the environment. It does not fall back to
@@ -26,7 +28,7 @@ pub struct ProviderConfig {
     /// Bearer token of a service account. Environment: `KUBE_TOKEN`.
     #[schemars(extend("x-terraform" = {"sensitive": true}))]
     pub token: Option<String>,
-    /// Whether to talk to the API server without checking its certificate. Environment: `KUBE_INSECURE`.
+    /// Whether to skip the verification of the API server's certificate. Environment: `KUBE_INSECURE`.
     #[schemars(extend("default" = false))]
     pub insecure: Option<bool>,
     /// Name to expect in the API server's certificate, where it differs from the host.
@@ -77,8 +79,8 @@ pub struct ProviderConfig {
     pub exec: Option<Exec>,
     /// Namespace of feature stores that name none.
     #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"),
+        length(min = 1, max = NAMESPACE_LENGTH),
+        regex(pattern = NAME_PATTERN),
         extend("default" = "default")
     )]
     pub namespace: Option<String>,
@@ -99,11 +101,11 @@ pub struct ProviderConfig {
 pub struct Exec {
     /// Version of the credential that the command prints, e.g. `client.authentication.k8s.io/v1`.
     pub api_version: String,
-    /// The command.
+    /// Command to run.
     pub command: String,
-    /// Its arguments.
+    /// Arguments of the command.
     pub args: Option<Vec<String>>,
-    /// Environment variables to set for it.
+    /// Environment variables of the command, in addition to those of the provider.
     pub env: Option<BTreeMap<String, String>>,
 }
 

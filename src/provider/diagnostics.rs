@@ -5,6 +5,7 @@ mod configuration;
 mod drift;
 mod import_operator;
 mod moved;
+mod openshift;
 mod preflight;
 mod pvc;
 mod replacement;
@@ -27,6 +28,7 @@ pub use configuration::*;
 pub use drift::*;
 pub use import_operator::*;
 pub use moved::*;
+pub use openshift::*;
 pub use preflight::*;
 pub use pvc::*;
 pub use replacement::*;
@@ -34,6 +36,11 @@ pub use search::*;
 
 /// An error of a request to the API server: the request, why it failed, and what to do.
 pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
+    cluster_error_with(summary, error, error.hint().as_deref())
+}
+
+/// As [`cluster_error`], with this hint about what to do.
+fn cluster_error_with(summary: &str, error: &cluster::Error, hint: Option<&str>) -> Diagnostic {
     let mut detail = chain(error);
     if error.may_be_wrong_cluster() {
         detail.push_str(&format!(
@@ -46,11 +53,16 @@ pub fn cluster_error(summary: &str, error: &cluster::Error) -> Diagnostic {
     {
         detail.push_str(&format!("\nRequests go through the proxy {proxy}."));
     }
-    if let Some(hint) = error.hint() {
+    if let Some(hint) = hint {
         detail.push_str("\n\n");
-        detail.push_str(&hint);
+        detail.push_str(hint);
     }
     Diagnostic::error(summary, detail)
+}
+
+/// An error that ends an apply before its first write.
+pub fn preparation_error(error: &cluster::Error) -> Diagnostic {
+    cluster_error("Cannot prepare the feature store", error)
 }
 
 /// The warnings of the API server in one operation, by object. Terraform merges warnings with the same summary.
@@ -141,9 +153,14 @@ pub fn empty_namespace(prior: &Value) -> Diagnostic {
     .at(Path::of("namespace"))
 }
 
-/// A provider block that does not connect to a cluster.
+/// A provider block, or an environment variable, that does not connect to a cluster.
 pub fn connection_error(error: &ConnectionError) -> Diagnostic {
-    Diagnostic::error("Cannot connect to the cluster", chain(error))
+    let summary = match error {
+        // The variable can be one of another setting.
+        ConnectionError::NotABoolean { .. } => "Invalid value",
+        _ => "Cannot connect to the cluster",
+    };
+    Diagnostic::error(summary, chain(error))
 }
 
 /// Returns an error and its sources, one per line.
@@ -168,30 +185,6 @@ pub fn secret_error(error: &SecretError) -> Diagnostic {
 /// A remote registry that cannot be used, at the attribute that names it.
 pub fn remote_store_error(error: &RemoteStoreError) -> Diagnostic {
     Diagnostic::error("The remote registry cannot be used", chain(error)).at(RemoteStore::path())
-}
-
-/// The default group of volumes in a cluster that assigns groups itself.
-pub fn group_on_openshift() -> Diagnostic {
-    Diagnostic::error(
-        "OpenShift assigns the group of volumes",
-        "This is an OpenShift cluster (it serves security.openshift.io/v1). It assigns a group from the range of the \
-         namespace to each pod and refuses pods with another group. Without a security context, this provider sets \
-         `fs_group = 1001` for pods with PersistentVolumeClaims, as other clusters need it. Nothing was written.\n\n\
-         Set `openshift = {}` in `services`, so that OpenShift assigns the group. If the pods have a \
-         SecurityContextConstraints object that permits a fixed group, set `security_context = { fs_group = <group> }`.",
-    )
-    .at(Path::of("services.security_context"))
-}
-
-/// Certificates of OpenShift in a cluster that is not one of OpenShift.
-pub fn not_openshift() -> Diagnostic {
-    Diagnostic::error(
-        "This cluster issues no certificates for Services",
-        "`serving_certificates` needs the service CA of OpenShift, and this is not an OpenShift cluster (it does not \
-         serve security.openshift.io/v1). Nothing was written.\n\nRemove `serving_certificates`, and set `tls` of each server, \
-         for example with a Secret of cert-manager.",
-    )
-    .at(Path::of(names::SERVING_CERTIFICATES))
 }
 
 /// Puts a diagnostic at the first of these attributes, and names all of them: a diagnostic has one path, and Terraform
@@ -335,11 +328,10 @@ pub fn unreadable_state(reason: &str) -> Diagnostic {
 
 /// A state that fits the schema and not the types that the schema is made from.
 pub fn undecodable_state(store: &StoreName, reason: &str) -> Diagnostic {
-    let StoreName { namespace, name } = store;
     Diagnostic::error(
         "The state cannot be read",
         format!(
-            "The state of the feature store {namespace}/{name} does not fit this version of the provider: {reason}. \
+            "The state of the feature store {store} does not fit this version of the provider: {reason}. \
              Nothing was changed. Use the version of the provider that wrote the state, or import the feature store again."
         ),
     )

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::OnceCell;
 
-use crate::cluster::connection::{self, Connection};
+use crate::cluster::connection::{self, Connection, ConnectionError};
 use crate::cluster::{Cluster, Options, Warnings};
 use crate::feast::names;
-use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value, decode};
+use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
 
 use super::config::{Exec, ProviderConfig};
-use super::diagnostics;
+use super::{decode_as, diagnostics};
 
 /// The environment variable of the attribute `preflight`.
 const PREFLIGHT_VARIABLE: &str = "FEAST_PREFLIGHT";
@@ -24,6 +24,8 @@ pub struct Settings {
     unknown: BTreeSet<Path>,
     /// True if `namespace` is an empty string. It counts as absent.
     namespace_is_empty: bool,
+    /// True if plans check what the cluster would refuse.
+    preflight: bool,
     cluster: Arc<OnceCell<Cluster>>,
     /// The warnings of the API server in one operation.
     warnings: Warnings,
@@ -36,22 +38,31 @@ impl Settings {
     ///
     /// One diagnostic for each value that does not fit the schema. If all fit, one for each that cannot be used.
     pub fn read(block: &Block, value: &Value) -> Result<Self, Diagnostics> {
-        let decoded = decode(block, &without_empty_strings(value));
-        if !decoded.diagnostics.is_empty() {
-            return Err(decoded.diagnostics);
-        }
-        let config = serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
+        Self::read_with(block, value, variable)
+    }
+
+    /// Reads a provider block. `lookup` returns the value of an environment variable.
+    fn read_with(
+        block: &Block,
+        value: &Value,
+        lookup: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Diagnostics> {
+        let (config, unknown) = decode_as::<ProviderConfig>(block, &without_empty_strings(value))?;
+        let preflight = preflight(&config, &unknown, lookup);
         let settings = Self {
             config,
-            unknown: decoded.unknown,
+            unknown,
             namespace_is_empty: value.attribute("namespace").as_str() == Some(""),
+            preflight: matches!(preflight, Ok(true)),
             cluster: Arc::default(),
             warnings: Warnings::default(),
         };
         let problems = settings.connection().problems();
-        match problems.is_empty() {
+        let mut errors: Diagnostics = problems.iter().map(diagnostics::provider_problem).collect();
+        errors.extend(preflight.err());
+        match errors.is_empty() {
             true => Ok(settings),
-            false => Err(problems.iter().map(diagnostics::provider_problem).collect()),
+            false => Err(errors),
         }
     }
 
@@ -94,24 +105,9 @@ impl Settings {
             .filter(move |path| !others.contains(path))
     }
 
-    /// Returns whether plans check what the cluster would refuse. An unknown value counts as false.
-    ///
-    /// # Errors
-    ///
-    /// The environment variable is not a boolean.
-    pub fn preflight(&self) -> Result<bool, Diagnostic> {
-        if self.unknown.contains(&Path::of("preflight")) {
-            return Ok(false);
-        }
-        if let Some(configured) = self.config.preflight {
-            return Ok(configured);
-        }
-        let text = std::env::var(PREFLIGHT_VARIABLE).unwrap_or_default();
-        match text.is_empty() {
-            true => Ok(false),
-            false => connection::parse_boolean(&text)
-                .ok_or_else(|| diagnostics::not_a_boolean(PREFLIGHT_VARIABLE)),
-        }
+    /// Returns whether plans check what the cluster would refuse.
+    pub fn preflight(&self) -> bool {
+        self.preflight
     }
 
     /// Returns whether the plan of a new feature store shows its objects. An unknown value counts as false: the plan
@@ -131,8 +127,7 @@ impl Settings {
             return Err(diagnostics::unknown_cluster(self.unknown_of_cluster()));
         }
         let cluster = self.cluster.get_or_try_init(|| async {
-            let connection =
-                (self.connection()).with_environment(|name| std::env::var(name).ok())?;
+            let connection = self.connection().with_environment(variable)?;
             Cluster::new(&connection, self.options())
         });
         let cluster = (cluster.await).map_err(|error| diagnostics::connection_error(&error))?;
@@ -225,6 +220,38 @@ impl Settings {
     }
 }
 
+/// Returns the value of an environment variable.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns whether plans check what the cluster would refuse. An unknown value counts as false.
+///
+/// # Errors
+///
+/// The environment variable is not a boolean.
+fn preflight(
+    config: &ProviderConfig,
+    unknown: &BTreeSet<Path>,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<bool, Diagnostic> {
+    if unknown.contains(&Path::of("preflight")) {
+        return Ok(false);
+    }
+    if let Some(configured) = config.preflight {
+        return Ok(configured);
+    }
+    let text = lookup(PREFLIGHT_VARIABLE).unwrap_or_default();
+    match text.is_empty() {
+        true => Ok(false),
+        false => connection::parse_boolean(&text).ok_or_else(|| {
+            diagnostics::connection_error(&ConnectionError::NotABoolean {
+                variable: PREFLIGHT_VARIABLE,
+            })
+        }),
+    }
+}
+
 /// Removes the empty strings of a provider block, because modules pass them for values that are not set. Empty
 /// environment variables are treated in the same way. An `exec` block without a command and a version is removed; the
 /// arguments and variables of its command are kept.
@@ -256,5 +283,44 @@ fn without_empty_strings(value: &Value) -> Value {
 fn unset_empty(value: &mut Value) {
     if value.as_str() == Some("") {
         *value = Value::Null;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::lowered;
+    use crate::schema::encode;
+
+    #[test]
+    fn the_preflight_comes_from_the_block_or_the_environment() {
+        let block = lowered::<ProviderConfig>();
+        for (configured, variable, expected) in [
+            (Value::Null, "", Some(false)),
+            (Value::Null, "true", Some(true)),
+            (Value::Bool(true), "", Some(true)),
+            (Value::Bool(false), "true", Some(false)),
+            (Value::Bool(true), "perhaps", Some(true)),
+            (Value::Unknown, "true", Some(false)),
+            (Value::Null, "perhaps", None),
+        ] {
+            let mut value = encode(&block.attributes, &json!({}));
+            value.set("preflight", configured);
+            let lookup = |name: &str| {
+                assert_eq!(name, "FEAST_PREFLIGHT");
+                Some(variable.to_owned())
+            };
+            match Settings::read_with(&block, &value, lookup) {
+                Ok(settings) => assert_eq!(Some(settings.preflight()), expected, "{variable}"),
+                Err(errors) => {
+                    let detail =
+                        "The environment variable FEAST_PREFLIGHT must be \"true\" or \"false\".";
+                    assert_eq!(errors, [Diagnostic::error("Invalid value", detail)]);
+                    assert_eq!(expected, None);
+                }
+            }
+        }
     }
 }

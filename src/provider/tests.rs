@@ -11,6 +11,7 @@ mod import_ids;
 mod live_values;
 mod new_objects;
 mod openshift;
+mod preflight;
 mod reattached;
 mod replacement;
 mod saved_states;
@@ -406,7 +407,6 @@ fn a_failed_destroy_keeps_state_and_private_state() {
 fn an_unreadable_state_names_the_attribute() {
     let upgraded = resource(&Feast::new()).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
-        json: json!({}),
         state: Err("`services.scaling` is a number".to_owned()),
     });
     let said: Vec<&str> = (upgraded.diagnostics.iter())

@@ -7,12 +7,15 @@
 mod json;
 mod msgpack;
 mod number;
+mod place;
 mod types;
 
 use std::fmt;
 
 use super::proto::tfplugin6::DynamicValue;
 use crate::schema::{Path, Type, Value};
+
+use place::Place;
 
 pub use json::{read as from_json, read_stored as from_stored_json};
 pub use msgpack::{read as from_msgpack, write as to_msgpack};
@@ -44,16 +47,16 @@ impl fmt::Display for At<'_> {
 }
 
 impl Error {
-    fn new(path: &Path, problem: impl Into<String>) -> Self {
+    fn new(at: &Place<'_>, problem: impl Into<String>) -> Self {
         Self {
-            path: path.clone(),
+            path: at.path(),
             problem: problem.into(),
         }
     }
 
-    fn mismatch(path: &Path, expected: &Type, found: &str) -> Self {
+    fn mismatch(at: &Place<'_>, expected: &Type, found: &str) -> Self {
         Self::new(
-            path,
+            at,
             format!("expected {}, found {found}", types::name(expected)),
         )
     }

@@ -57,14 +57,14 @@ impl Environment {
     }
 
     fn read(variable: impl Fn(&str) -> Option<OsString>) -> Self {
-        let filled = |name| variable(name).filter(|value| !value.is_empty());
-        let text = |name| filled(name)?.into_string().ok();
+        let non_empty = |name| variable(name).filter(|value| !value.is_empty());
+        let text = |name| non_empty(name)?.into_string().ok();
         let port = |name| text(name)?.parse().ok();
         Self {
             magic_cookie: text(MAGIC_COOKIE_KEY),
             protocol_versions: text("PLUGIN_PROTOCOL_VERSIONS"),
             client_certificate: text("PLUGIN_CLIENT_CERT"),
-            socket_directory: filled("PLUGIN_UNIX_SOCKET_DIR").map(PathBuf::from),
+            socket_directory: non_empty("PLUGIN_UNIX_SOCKET_DIR").map(PathBuf::from),
             ports: port("PLUGIN_MIN_PORT").zip(port("PLUGIN_MAX_PORT")),
         }
     }

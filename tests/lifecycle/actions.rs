@@ -6,9 +6,9 @@ use std::process::Stdio;
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::recovery;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
-use crate::support::terraform::{Run, Terraform};
+use crate::lifecycle::quota;
+use crate::lifecycle::store::{DATABASES, PROVIDER_BLOCK, StoreUnderTest, configuration, until};
+use crate::support::terraform::Run;
 use crate::support::testbed::Tool;
 
 const APPLY: &str = include_str!("../../examples/actions/feast_apply/action.tf");
@@ -16,9 +16,7 @@ const MATERIALIZE: &str = include_str!("../../examples/actions/feast_materialize
 const RESTART: &str = include_str!("../../examples/actions/feast_restart/action.tf");
 
 fn new(name: &str) -> StoreUnderTest {
-    let tool = lab::tool_path(Tool::Terraform115);
-    let terraform = Terraform::new(&tool, lab::provider()).unwrap();
-    StoreUnderTest::with(terraform, name)
+    StoreUnderTest::with(lab::terraform(Tool::Terraform115), name)
 }
 
 /// Returns an action of this type with the name `demo`.
@@ -65,9 +63,7 @@ fn destroy(test: &StoreUnderTest) {
 pub fn examples_run_by_command_and_by_trigger() {
     let mut test = new("actions");
     let here = format!("\"{}\"", test.namespace.name());
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
-    let text = [providers, MATERIALIZE, APPLY, RESTART].join("\n");
+    let text = [PROVIDER_BLOCK, MATERIALIZE, APPLY, RESTART].join("\n");
     let text = text.replace("\"shop\"", &here);
     test.terraform.write("main.tf", &text).unwrap();
 
@@ -174,7 +170,7 @@ pub fn a_restart_is_no_drift() {
 }
 
 /// A run waits for the Job of another apply, and a cancelled run leaves no Job.
-pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
+pub fn runs_wait_for_other_jobs_and_leave_none_when_cancelled() {
     let test = new("actions-turn");
     let text = configuration(DATABASES, "") + &action("feast_apply", "timeout = \"90s\"");
     test.terraform.write("main.tf", &text).unwrap();
@@ -225,7 +221,7 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
     assert!(output.status.success(), "{text}");
     assert_eq!(commands(&test), ["feast apply"]);
 
-    recovery::limit_pods(&test, 1);
+    quota::limit_pods(&test, 1);
     let mut interrupted = test
         .terraform
         .command(&[
@@ -254,7 +250,7 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
     until("no Job", 120, || (unfinished() == 0).then_some(()));
 
     // Without a pod in time, the error has the reason, and no Job stays.
-    let text = configuration(DATABASES, "") + &action("feast_apply", "timeout = \"15s\"");
+    let text = configuration(DATABASES, "") + &action("feast_apply", "timeout = \"35s\"");
     test.terraform.write("main.tf", &text).unwrap();
     let run = invoke(&test, "feast_apply.demo");
     assert_eq!(run.status, Some(1), "{run}");
@@ -263,12 +259,12 @@ pub fn runs_wait_their_turn_and_end_when_they_are_cancelled() {
         assert!(messages.contains(part), "{part}: {run}");
     }
     until("no Job", 120, || (unfinished() == 0).then_some(()));
-    recovery::lift_limit(&test);
+    quota::lift_limit(&test);
     destroy(&test);
 }
 
 /// A feature store with files in its pod runs the command in the pod, with the CronJob's image and permissions.
-pub fn commands_for_files_need_a_cron_job() {
+pub fn commands_of_file_based_stores_need_a_cron_job() {
     let test = new("actions-files");
     let write = |attributes: &str| {
         let text = configuration("", attributes) + &action("feast_apply", "");

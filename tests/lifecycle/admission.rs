@@ -47,10 +47,6 @@ fn services(tag: &str) -> String {
 
 const REWRITTEN: &str = "Warning: Admission control has changed what was applied";
 
-fn image(test: &StoreUnderTest) -> Json {
-    test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
-}
-
 /// Applies, and returns the messages. The plan is empty afterwards, and the refresh finds no drift.
 fn apply(test: &StoreUnderTest) -> String {
     let messages = test.apply().messages();
@@ -59,7 +55,7 @@ fn apply(test: &StoreUnderTest) -> String {
 }
 
 /// The policy of the guide "Restricted clusters".
-pub fn the_registry_mirror_of_the_guide_settles() {
+pub fn registry_mirror_of_the_guide_causes_no_plan() {
     let guide = include_str!("../../docs/guides/restricted-clusters.md");
     let blocks = guide.split("```yaml\n").skip(1);
     let mut blocks = blocks.map(|rest| rest.split_once("```").unwrap().0);
@@ -73,12 +69,12 @@ pub fn the_registry_mirror_of_the_guide_settles() {
     let messages = apply(&test);
     assert!(messages.contains(REWRITTEN), "{messages}");
     let expected = "mirror.example/quay/feastdev/feature-server:0.67.0";
-    assert_eq!(image(&test), expected);
+    assert_eq!(test.image(), expected);
     policy.delete();
     test.destroy();
 }
 
-pub fn values_that_admission_rewrites_settle() {
+pub fn rewritten_values_cause_no_plan() {
     let test = StoreUnderTest::new("admission-mirror");
     let policy = AdmissionPolicy::mutating(&test.namespace, MIRROR, "mirror.example");
     let attributes =
@@ -123,7 +119,7 @@ pub fn values_that_admission_rewrites_settle() {
     assert!(text.contains("other.example/feast:1"), "{text}");
     apply(&test);
     assert_eq!(
-        image(&test),
+        test.image(),
         "mirror.example/quay/feastdev/feature-server:0.65.0"
     );
 
@@ -136,7 +132,7 @@ pub fn values_that_admission_rewrites_settle() {
     );
     assert!(!messages.contains("imagePullPolicy"), "{messages}");
     assert_eq!(
-        image(&test),
+        test.image(),
         "mirror.example/quay/feastdev/feature-server:0.67.0"
     );
 

@@ -4,7 +4,6 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{self, StoreUnderTest};
 use crate::lifecycle::{account, lab};
-use crate::support::terraform::Terraform;
 use crate::support::testbed::Tool;
 
 const KUBERNETES: &str = r#"authz = { kubernetes = { roles = ["feast-reader"] } }"#;
@@ -133,15 +132,12 @@ fn use_account(test: &mut StoreUnderTest, more: Json) {
         .flat_map(|rules| rules.as_array().unwrap().clone())
         .collect();
     let kubeconfig = account::make(&test.namespace, "terraform", &rules);
-    test.terraform.write("kubeconfig", &kubeconfig).unwrap();
-    let path = test.terraform.folder().join("kubeconfig");
-    test.terraform
-        .environment("TF_VAR_kubeconfig", &path.display().to_string());
+    test.use_kubeconfig(&kubeconfig);
 }
 
 /// The rules in the guide are sufficient, and without the cluster-wide rules, the error names what is missing.
 pub fn documented_permissions_are_sufficient() {
-    let mut test = StoreUnderTest::new("rights");
+    let mut test = StoreUnderTest::new("authz-permissions");
     let namespace = test.namespace.name().to_owned();
     let more: Json = serde_saphyr::from_str(account::block("resources: [roles]")).unwrap();
     use_account(&mut test, more);
@@ -189,8 +185,7 @@ const OIDC_WITHOUT_SECRET: &str =
     r#"authz = { oidc = { issuer_url = "https://idp.example.com" } }"#;
 
 pub fn rejects_invalid_configurations_at_plan() {
-    let tool = lab::tool_path(Tool::Terraform);
-    let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
+    let mut terraform = lab::terraform(Tool::Terraform);
     terraform
         .environment("TF_VAR_kubeconfig", "nowhere")
         .environment("TF_VAR_namespace", "default");

@@ -34,11 +34,11 @@ pub use conflicts::{
     does_not_overwrite_edits_after_the_read, does_not_overwrite_foreign_objects,
 };
 pub use connections::{
-    replaces_an_unresponsive_connection, sends_requests_through_a_proxy,
-    supports_every_credential_type, waits_do_not_block_requests,
+    replaces_an_unresponsive_connection, reports_unreachable_servers,
+    sends_requests_through_a_proxy, supports_every_credential_type, waits_do_not_block_requests,
 };
 pub use deletion::blocked_deletion_does_not_delay_others;
-pub use dry_runs::{finds_all_refusals_without_a_write, finds_conflicts_that_an_update_would_meet};
+pub use dry_runs::{dry_run_reports_conflicts_of_an_update, dry_run_reports_every_rejected_object};
 pub use interruptions::{
     cancels_a_wait, failed_apply_reports_existing_objects,
     interrupted_apply_reports_existing_objects,

@@ -6,26 +6,19 @@ use std::sync::Barrier;
 use serde_json::Value as Json;
 
 use crate::lifecycle::lab;
-use crate::lifecycle::recovery::{lift_limit, limit_pods};
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
+use crate::lifecycle::quota::{lift_limit, limit_pods};
+use crate::lifecycle::store::{StoreUnderTest, configuration, databases_with, until};
 use crate::support::terraform::{Exit, Run, Terraform};
 use crate::support::testbed::{Namespace, Tool};
 
 fn services(replicas: u32, image: &str) -> String {
-    let stores = DATABASES.replace(
-        "server      = {",
-        &format!("server = {{ image = {image:?},"),
-    );
+    let stores = databases_with(&format!("image = {image:?}"));
     format!("scaling = {{ replicas = {replicas} }}\n{stores}")
 }
 
 /// Creates another working folder, with its own state, for a store of the same name.
-pub fn another_folder(test: &StoreUnderTest, services: &str) -> Terraform {
-    let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
-    terraform
-        .environment("TF_VAR_kubeconfig", &kubeconfig)
-        .environment("TF_VAR_namespace", test.namespace.name());
+pub fn configured_folder(test: &StoreUnderTest, services: &str) -> Terraform {
+    let terraform = test.another_folder(Tool::Terraform);
     terraform
         .write("main.tf", &configuration(services, ""))
         .unwrap();
@@ -107,7 +100,7 @@ pub fn concurrent_creates_have_one_owner() {
     let test = StoreUnderTest::new("at-once");
     let services = services(2, "feast:1");
     test.configure(&services);
-    let others = [(); 2].map(|()| another_folder(&test, &services));
+    let others = [(); 2].map(|()| configured_folder(&test, &services));
     let folders = [&test.terraform, &others[0], &others[1]];
     let runs = apply_concurrently(&folders);
     let (owners, losers): (Vec<usize>, Vec<usize>) =
@@ -129,7 +122,7 @@ pub fn concurrent_creates_have_one_owner() {
 pub fn concurrent_different_creates_have_one_owner() {
     let test = StoreUnderTest::new("rivals");
     test.configure(&services(2, "feast:1"));
-    let other = another_folder(&test, &services(3, "feast:2"));
+    let other = configured_folder(&test, &services(3, "feast:2"));
     let runs = apply_concurrently(&[&test.terraform, &other]);
     let folders = [&test.terraform, &other];
     let (owner, loser) = if runs[0].succeeded() { (0, 1) } else { (1, 0) };
@@ -147,11 +140,6 @@ pub fn stale_plan_keeps_unseen_changes() {
     let test = StoreUnderTest::new("stale");
     test.configure(&services(2, "feast:1"));
     test.apply();
-    let image = || {
-        let deployment = test.deployment();
-        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-        container["image"].as_str().unwrap().to_owned()
-    };
     let fix = |image: &str| {
         let container = format!("online={image}");
         test.namespace
@@ -164,7 +152,7 @@ pub fn stale_plan_keeps_unseen_changes() {
     test.configure(&services(2, "feast:2"));
     test.plan_with_changes();
     test.terraform.apply_plan().unwrap().expect_success();
-    assert_eq!(image(), "feast:2");
+    assert_eq!(test.image(), "feast:2");
 
     // The apply does not revert a change that the plan has not shown, for any object that the plan changes.
     for next in [services(2, "feast:3"), services(3, "feast:2")] {
@@ -181,11 +169,11 @@ pub fn stale_plan_keeps_unseen_changes() {
             &run,
             "Plan again: the plan shows them, and its apply reverts them.",
         );
-        assert_eq!(image(), "feast:unseen");
+        assert_eq!(test.image(), "feast:unseen");
         test.plan_with_changes();
         test.apply();
     }
-    assert_eq!((image().as_str(), test.replicas()), ("feast:2", 3));
+    assert_eq!((test.image().as_str(), test.replicas()), ("feast:2", 3));
 
     // An unseen change that already has the planned value is not an error.
     test.configure(&services(3, "feast:4"));
@@ -199,7 +187,7 @@ pub fn stale_plan_keeps_unseen_changes() {
     test.destroy();
 }
 
-pub fn terminating_namespace_is_one_error() {
+pub fn terminating_namespace_is_reported_once() {
     let test = StoreUnderTest::new("terminating");
     block_deletion(&test.namespace, "secret/feast-data-stores");
     let namespace = test.namespace.name();
@@ -253,7 +241,7 @@ pub fn waits_for_objects_being_deleted() {
         (is_deleted_or_terminating(&test, "serviceaccount/feast-demo") && secret(&test).is_none())
             .then_some(())
     });
-    let other = another_folder(&test, &services(3, "feast:3"));
+    let other = configured_folder(&test, &services(3, "feast:3"));
     let create = start(&other, "apply");
     until("the new Secret", 60, || secret(&test));
     release(&test.namespace, "serviceaccount/feast-demo");
@@ -269,8 +257,8 @@ pub fn waits_for_objects_being_deleted() {
 pub fn waits_for_an_api_server_restart() {
     const SERVER: &str = "kube-apiserver";
     let control_plane = lab::own_control_plane();
-    let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    let mut test = StoreUnderTest::on(terraform, control_plane.namespace("restart").unwrap());
+    let namespace = control_plane.namespace("restart").unwrap();
+    let mut test = StoreUnderTest::on(lab::terraform(Tool::Terraform), namespace);
     let restart = || {
         control_plane.crash(SERVER).unwrap();
         control_plane.start_again(SERVER).unwrap();
@@ -310,7 +298,8 @@ pub fn waits_for_an_api_server_restart() {
 
     // The API server stays unavailable for longer than any retry: the state has what was written.
     limit_pods(&test, 0);
-    test.configure_all(&services(2, "feast:1"), "timeouts = { create = \"10s\" }");
+    // The timeout is shorter than the grace period of the rejected pod, which would also end the apply.
+    test.configure_all(&services(2, "feast:1"), "timeouts = { create = \"35s\" }");
     let log = test.terraform.folder().join("info.log");
     test.terraform
         .environment("TF_LOG_PROVIDER", "INFO")
@@ -333,7 +322,7 @@ pub fn waits_for_an_api_server_restart() {
     let seen =
         "The Job has not ended yet (last observation; the API server does not answer the watch:";
     expect_single_error(&run, seen);
-    expect_single_error(&run, "after 10 s.");
+    expect_single_error(&run, "after 35 s.");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
     lift_limit(&test);
     test.configure(&services(2, "feast:1"));

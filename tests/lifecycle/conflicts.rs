@@ -2,15 +2,13 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{StoreUnderTest, configuration, databases_with};
 
 const ROLLING: &str = r#"deployment_strategy = { type = "RollingUpdate" }"#;
 const IMAGE: &str = ".spec.template.spec.containers[name=\"online\"].image";
 
 fn services(scaling: &str, image: &str) -> String {
-    let databases = DATABASES.replace("server      = {", &format!("server = {{ {image},"));
-    assert_ne!(databases, DATABASES);
-    format!("{scaling}\n{ROLLING}\n{databases}")
+    format!("{scaling}\n{ROLLING}\n{}", databases_with(image))
 }
 
 /// Applies a spec to the Deployment as another server-side applier, such as Argo CD.
@@ -79,10 +77,6 @@ fn conflict(test: &StoreUnderTest, field: &str, attribute: &str) -> (String, Str
     (summary, detail)
 }
 
-fn image(test: &StoreUnderTest) -> Json {
-    test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
-}
-
 pub fn applied_fields_conflict() {
     let test = StoreUnderTest::new("applier");
     let replicas = "scaling = { replicas = 2 }";
@@ -101,16 +95,16 @@ pub fn applied_fields_conflict() {
         ),
         "services.online_store.server.image",
     );
-    let foreseen = test.plan_with_changes().run.stdout;
+    let planned = test.plan_with_changes().run.stdout;
     let warning = "Warning: An apply of this plan will stop at a conflict";
-    assert!(foreseen.contains(warning), "{foreseen}");
+    assert!(planned.contains(warning), "{planned}");
     let time = time_of(&test, "argocd");
     let line = format!(
         "  Deployment/feast-demo {IMAGE}: applied by \"argocd\" at {time}, to example.invalid/theirs:1\n"
     );
-    assert!(foreseen.contains(&line), "{foreseen}");
+    assert!(planned.contains(&line), "{planned}");
     assert_eq!(errors(&test), [expected]);
-    assert_eq!(image(&test), "example.invalid/theirs:1");
+    assert_eq!(test.image(), "example.invalid/theirs:1");
     // The failed apply has not accepted the other manager's value.
     let again = test.plan_with_changes().run.stdout;
     assert!(again.contains(&line), "{again}");
@@ -126,7 +120,7 @@ pub fn applied_fields_conflict() {
     );
     test.terraform.write("main.tf", &forced).unwrap();
     test.apply();
-    assert_eq!(image(&test), "example.invalid/ours:1");
+    assert_eq!(test.image(), "example.invalid/ours:1");
 
     // Second resolution: remove the field from the configuration, for a field that the provider does not always set.
     test.configure(&services(replicas, ours));

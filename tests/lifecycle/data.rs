@@ -4,25 +4,25 @@
 use crate::lifecycle::store::{DATABASES, StoreUnderTest};
 use crate::support::terraform::Exit;
 
-const CLAIM: &str = "persistentvolumeclaim/feast-demo-online";
+const PVC: &str = "persistentvolumeclaim/feast-demo-online";
 
-fn on_claim(claim: &str) -> String {
+fn on_pvc(pvc: &str) -> String {
     format!(
         r#"online_store = {{
-  persistence = {{ file = {{ path = "online.db", pvc = {{ {claim}, mount_path = "/data" }} }} }}
+  persistence = {{ file = {{ path = "online.db", pvc = {{ {pvc}, mount_path = "/data" }} }} }}
 }}"#
     )
 }
 
-fn claims(test: &StoreUnderTest) -> Vec<String> {
+fn pvcs(test: &StoreUnderTest) -> Vec<String> {
     let arguments = ["get", "persistentvolumeclaims", "--output=name"];
     let names = test.namespace.kubectl(&arguments).unwrap();
     names.lines().map(str::to_owned).collect()
 }
 
 fn uid(test: &StoreUnderTest) -> String {
-    let claim = test.namespace.json(&["get", CLAIM]).unwrap();
-    claim["metadata"]["uid"].as_str().unwrap().to_owned()
+    let pvc = test.namespace.json(&["get", PVC]).unwrap();
+    pvc["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
 /// Plans changes, and returns the output of the plan.
@@ -37,7 +37,7 @@ const GOES: &str = "\"feast-demo-online\" will be deleted with all its data";
 
 pub fn keeps_pvcs_by_default() {
     let test = StoreUnderTest::new("data");
-    let created = on_claim("create = {}");
+    let created = on_pvc("create = {}");
     test.configure(&created);
     test.apply();
     let first = uid(&test);
@@ -53,7 +53,7 @@ pub fn keeps_pvcs_by_default() {
     assert_eq!(uid(&test), first);
 
     // A PVC in `ref` is kept, whatever the value of `delete_data`.
-    let referenced = on_claim("ref = { name = \"feast-demo-online\" }");
+    let referenced = on_pvc("ref = { name = \"feast-demo-online\" }");
     test.configure_all(&referenced, "delete_data = true");
     let messages = plan_messages(&test, &[]);
     assert!(!messages.contains("Data will be"), "{messages}");
@@ -62,26 +62,26 @@ pub fn keeps_pvcs_by_default() {
     test.terraform.destroy().unwrap().expect_success();
     assert_eq!(uid(&test), first);
 
-    // The claim is used again, and a destroy with this setting keeps it.
+    // The PVC is used again, and a destroy with this setting keeps it.
     test.configure(&created);
     test.apply();
     assert_eq!(uid(&test), first);
     let messages = plan_messages(&test, &["-destroy"]);
     assert!(messages.contains(STAYS), "{messages}");
     test.terraform.destroy().unwrap().expect_success();
-    assert_eq!(claims(&test), [CLAIM]);
+    assert_eq!(pvcs(&test), [PVC]);
 }
 
 pub fn deletes_pvcs_with_delete_data() {
     let test = StoreUnderTest::new("delete");
-    let created = on_claim("create = {}");
+    let created = on_pvc("create = {}");
     test.configure_all(&created, "delete_data = true");
     test.apply();
     test.configure_all(DATABASES, "delete_data = true");
     let messages = plan_messages(&test, &[]);
     assert!(messages.contains(GOES), "{messages}");
     test.apply();
-    assert_eq!(claims(&test), Vec::<String>::new());
+    assert_eq!(pvcs(&test), Vec::<String>::new());
 
     test.configure_all(&created, "delete_data = true");
     test.apply();
@@ -93,7 +93,7 @@ pub fn deletes_pvcs_with_delete_data() {
 /// A PVC that an earlier apply kept.
 pub fn kept_pvc_is_deleted_only_by_a_plan_that_names_it() {
     let test = StoreUnderTest::new("kept");
-    test.configure(&on_claim("create = {}"));
+    test.configure(&on_pvc("create = {}"));
     test.apply();
     test.configure(DATABASES);
     let run = test.apply();
@@ -104,14 +104,14 @@ pub fn kept_pvc_is_deleted_only_by_a_plan_that_names_it() {
     assert!(messages.contains(GOES), "{messages}");
     let run = test.apply();
     assert!(run.messages().contains("Data was deleted"), "{run}");
-    assert_eq!(claims(&test), Vec::<String>::new());
+    assert_eq!(pvcs(&test), Vec::<String>::new());
     test.destroy();
 }
 
 /// The PVC of a feature store of the same name that was destroyed.
 pub fn never_deletes_the_pvc_of_an_earlier_store() {
     let test = StoreUnderTest::new("earlier");
-    test.configure(&on_claim("create = {}"));
+    test.configure(&on_pvc("create = {}"));
     test.apply();
     let first = uid(&test);
     test.terraform.destroy().unwrap().expect_success();
@@ -131,22 +131,22 @@ pub fn never_deletes_the_pvc_of_an_earlier_store() {
 pub fn rejects_shrinking_a_pvc() {
     let test = StoreUnderTest::new("grow");
     let size = |size: &str| {
-        on_claim(&format!(
+        on_pvc(&format!(
             "create = {{ resources = {{ requests = {{ storage = \"{size}\" }} }} }}"
         ))
     };
     test.configure(&size("2Gi"));
     test.apply();
-    for (claim, message) in [
+    for (pvc, message) in [
         (size("1Gi"), "A PVC cannot be shrunk (2Gi to 1Gi)"),
         (
-            on_claim(
+            on_pvc(
                 "create = { access_modes = [\"ReadWriteMany\"], resources = { requests = { storage = \"2Gi\" } } }",
             ),
             "The access modes of a PVC cannot be changed",
         ),
     ] {
-        test.configure(&claim);
+        test.configure(&pvc);
         let rejected = test.terraform.plan().unwrap();
         assert_eq!(rejected.exit, Exit::Failed, "{}", rejected.run);
         assert!(
@@ -164,7 +164,7 @@ pub fn rejects_shrinking_a_pvc() {
 pub fn enlarged_pvc_is_not_drift() {
     let test = StoreUnderTest::new("grown");
     let size = |size: &str| {
-        on_claim(&format!(
+        on_pvc(&format!(
             "create = {{ resources = {{ requests = {{ storage = \"{size}\" }} }} }}"
         ))
     };

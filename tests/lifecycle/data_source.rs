@@ -2,23 +2,14 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, make_store_secret, until};
-use crate::lifecycle::{account, lab};
+use crate::lifecycle::account;
+use crate::lifecycle::store::{
+    DATABASES, PROVIDER_BLOCK, StoreUnderTest, make_store_secret, until,
+};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::Tool;
 
-const READER: &str = r#"
-terraform {
-  required_providers {
-    feast = { source = "feast-dev/feast" }
-  }
-}
-variable "kubeconfig" { type = string }
-variable "namespace" { type = string }
-provider "feast" {
-  config_path = var.kubeconfig
-  namespace   = var.namespace
-}
+const DATA_SOURCE: &str = r#"
 data "feast_feature_store" "demo" {
   name = "demo"
 }
@@ -29,7 +20,7 @@ output "view" {
 "#;
 
 /// Permission to read everything except Secrets and pods.
-fn few_rights() -> Json {
+fn few_permissions() -> Json {
     json!([
         {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]},
         {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get"]},
@@ -37,16 +28,18 @@ fn few_rights() -> Json {
     ])
 }
 
+/// Returns a configuration with the data source and no resource.
+fn reader_configuration() -> String {
+    format!("{PROVIDER_BLOCK}{DATA_SOURCE}")
+}
+
 fn reader(test: &StoreUnderTest, kubeconfig: &str) -> (Terraform, Run) {
-    reader_of(test, kubeconfig, READER)
+    reader_of(test, kubeconfig, &reader_configuration())
 }
 
 /// Applies this configuration in a folder of its own.
 fn reader_of(test: &StoreUnderTest, kubeconfig: &str, configuration: &str) -> (Terraform, Run) {
-    let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    terraform
-        .environment("TF_VAR_kubeconfig", kubeconfig)
-        .environment("TF_VAR_namespace", test.namespace.name());
+    let terraform = test.another_folder_with(Tool::Terraform, kubeconfig);
     terraform.write("main.tf", configuration).unwrap();
     let run = terraform.apply().unwrap();
     (terraform, run)
@@ -107,14 +100,14 @@ pub fn returns_live_values() {
 }
 
 /// The namespace of the provider block is known only after apply.
-pub fn an_unknown_namespace_is_not_the_default() {
+pub fn rejects_a_provider_namespace_known_after_apply() {
     let test = StoreUnderTest::new("data-source-late");
     let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
     test.configure(DATABASES);
     test.apply();
     let late = format!(
         "{}resource \"terraform_data\" \"namespace\" {{\n  input = var.namespace\n}}\n",
-        READER.replace(
+        reader_configuration().replace(
             "namespace   = var.namespace",
             "namespace   = terraform_data.namespace.output"
         )
@@ -144,7 +137,7 @@ fn account(test: &StoreUnderTest, name: &str, rules: &Json) -> String {
 }
 
 pub fn needs_only_read_permissions() {
-    let test = StoreUnderTest::new("data-source-rights");
+    let test = StoreUnderTest::new("data-source-permissions");
     let services = format!(
         "scaling = {{ replicas = 2 }}\npod_disruption_budgets = {{ max_unavailable = 1 }}\n{DATABASES}"
     );
@@ -155,7 +148,7 @@ pub fn needs_only_read_permissions() {
         run.expect_success();
         terraform.output("view").unwrap()
     };
-    let view = seen(&account(&test, "little", &few_rights()));
+    let view = seen(&account(&test, "little", &few_permissions()));
     assert_eq!(
         json!([
             view["scaling_status"],

@@ -3,7 +3,6 @@
 use std::process::Command;
 
 use crate::lifecycle::lab;
-use crate::support::terraform::Terraform;
 use crate::support::testbed::Tool;
 
 const REQUIRED: &str = r#"
@@ -16,7 +15,7 @@ terraform {
 
 /// Checks layout, front matter and sizes, and that every resource, data source and function has its page.
 pub fn passes_tfplugindocs() {
-    let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
+    let terraform = lab::terraform(Tool::Terraform);
     terraform.write("main.tf", REQUIRED).unwrap();
     let schema = terraform.json(&["providers", "schema", "-json"]).unwrap();
     // The checker finds a provider without an address only in this namespace of the registry.

@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::admission_policy::AdmissionPolicy;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, databases_with};
 use crate::support::terraform::{Exit, Plan, Run};
 
 /// Returns the planned change of one object of the store, as JSON text before and after.
@@ -84,8 +84,7 @@ pub fn shows_and_reverts_edits() {
     assert_eq!(server["image"], "example.invalid/hotfix:1");
     assert!(!after.contains("example.invalid/hotfix:1"), "{after}");
     test.apply();
-    let image = &test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"];
-    assert_eq!(image, "quay.io/feastdev/feature-server:0.67.0");
+    assert_eq!(test.image(), "quay.io/feastdev/feature-server:0.67.0");
 
     test.namespace
         .kubectl(&["delete", "service", "feast-demo-online"])
@@ -148,10 +147,8 @@ pub fn drift_shows_at_its_attribute() {
         } }
         deployment_strategy = { type = "RollingUpdate", rolling_update = { max_surge = "1" } }
     "#;
-    let databases = DATABASES.replace(
-        "server      = {",
-        r#"server = { env = [{ name = "A", value = "1" }, { name = "B", value = "2" }],"#,
-    );
+    let databases =
+        databases_with(r#"env = [{ name = "A", value = "1" }, { name = "B", value = "2" }]"#);
     let labels = r#"labels = { "example.com/team" = "a" }"#;
     test.configure_all(&format!("{services}\n{databases}"), labels);
     test.apply();
@@ -312,12 +309,8 @@ pub fn drift_remains_after_a_saved_refresh() {
 pub fn variable_values_show_only_at_their_attribute() {
     let test = StoreUnderTest::new("drift-variables");
     let server = |image: &str| {
-        DATABASES.replace(
-            "server      = {",
-            &format!(
-                "server = {{ image = {image:?}, env = [{{ name = \"TOKEN\", value = var.token }}],"
-            ),
-        )
+        let env = "env = [{ name = \"TOKEN\", value = var.token }]";
+        databases_with(&format!("image = {image:?}, {env}"))
     };
     let configure = |image: &str, token: &str| {
         let variable =
@@ -465,11 +458,8 @@ pub fn strict_policy_reports_injected_fields() {
     let test = StoreUnderTest::new("injected");
     let policy = AdmissionPolicy::mutating(&test.namespace, INJECTOR, "example.invalid/sidecar");
     let services = |image: &str| {
-        let image = format!("server = {{ image = {image:?},");
-        format!(
-            "scaling = {{ replicas = 2 }}\n{}",
-            DATABASES.replace("server      = {", &image)
-        )
+        let databases = databases_with(&format!("image = {image:?}"));
+        format!("scaling = {{ replicas = 2 }}\n{databases}")
     };
     test.configure(&services("feast:1"));
     test.apply();

@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::store::StoreUnderTest;
-use crate::support::testbed::Crd;
+use crate::support::testbed::{Crd, Tool};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -54,7 +54,7 @@ fn served(test: &StoreUnderTest) -> BTreeSet<String> {
 }
 
 /// An Ingress with a host name for each of two servers.
-pub fn ingress() {
+pub fn ingress_example_refers_to_existing_ports() {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, "ingress");
         let objects = apply(&test, "examples/ingress", "ingress.yaml");
@@ -73,7 +73,7 @@ pub fn ingress() {
 }
 
 /// An HTTPRoute and a GRPCRoute.
-pub fn gateway() {
+pub fn gateway_example_refers_to_existing_ports() {
     lab::control_plane()
         .namespace("gateway-api")
         .unwrap()
@@ -101,13 +101,11 @@ pub fn gateway() {
 }
 
 /// A ServiceMonitor with the definition of the Prometheus Operator. Changes by others are drift.
-pub fn service_monitor() {
+pub fn service_monitor_example_is_applied_and_deleted() {
     let control_plane = lab::own_control_plane();
     let namespace = control_plane.namespace("monitoring").unwrap();
     namespace.cluster().install(&[Crd::ServiceMonitor]).unwrap();
-    let tool = lab::tool_path(crate::support::testbed::Tool::Terraform);
-    let terraform = crate::support::terraform::Terraform::new(&tool, lab::provider()).unwrap();
-    let test = StoreUnderTest::on(terraform, namespace);
+    let test = StoreUnderTest::on(lab::terraform(Tool::Terraform), namespace);
     let text = fs::read_to_string(example("examples/prometheus/main.tf")).unwrap();
     test.terraform.write("main.tf", &text).unwrap();
     test.apply();

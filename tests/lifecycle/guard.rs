@@ -4,9 +4,9 @@ use serde_json::Value as Json;
 use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options, Reason};
 use terraform_provider_feast::kubernetes::{Key, Kind};
 
+use crate::lifecycle::account;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
-use crate::lifecycle::{account, lab};
-use crate::support::terraform::{Exit, Run, Terraform};
+use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
 
 const OTHER: &str = "00000000-0000-4000-8000-000000000000";
@@ -73,11 +73,7 @@ pub fn rejects_another_cluster() {
             .unwrap(),
     );
 
-    let mut elsewhere = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
-    elsewhere
-        .environment("TF_VAR_kubeconfig", &kubeconfig)
-        .environment("TF_VAR_namespace", test.namespace.name());
+    let elsewhere = test.another_folder(Tool::Terraform);
     elsewhere.write("main.tf", &expecting(OTHER)).unwrap();
     let import = ["import", "-no-color", "feast_feature_store.demo", "demo"];
     rejected(&elsewhere.run(&import).unwrap());
@@ -108,7 +104,7 @@ subjects: [{kind: ServiceAccount, name: guarded, namespace: @}]
 "#;
 
 pub fn names_the_missing_permission() {
-    let test = StoreUnderTest::new("guard-rights");
+    let test = StoreUnderTest::new("guard-permissions");
     let cluster = test.namespace.cluster();
     let name = test.namespace.name();
     cluster.apply(&ROLE.replace('@', name)).unwrap();
@@ -137,9 +133,9 @@ pub fn names_the_missing_permission() {
     );
     assert!(run.messages().contains(&expected), "{run}");
 
-    let right =
+    let rule =
         account::block("resourceNames: [kube-system]").replace("terraform-provider-feast", name);
-    cluster.apply(&right).unwrap();
+    cluster.apply(&rule).unwrap();
     let role = format!("--clusterrole={name}-uid");
     let account = format!("--serviceaccount={name}:guarded");
     let binding = format!("{name}-uid");
@@ -207,11 +203,7 @@ pub fn connection_errors_name_server_and_origin() {
         ),
     ];
     for (block, environment, origin) in cases {
-        let mut terraform =
-            Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-        terraform
-            .environment("TF_VAR_kubeconfig", "")
-            .environment("TF_VAR_namespace", test.namespace.name());
+        let mut terraform = test.another_folder_with(Tool::Terraform, "");
         for (name, value) in environment {
             terraform.environment(name, value);
         }
@@ -305,11 +297,8 @@ pub fn explains_rejected_credentials() {
             assert!(!run.messages().contains(advice), "{run}");
         }
     }
-    let mut terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    terraform
-        .environment("TF_VAR_kubeconfig", "")
-        .environment("TF_VAR_namespace", test.namespace.name())
-        .environment("KUBE_TOKEN", "abc\n");
+    let mut terraform = test.another_folder_with(Tool::Terraform, "");
+    terraform.environment("KUBE_TOKEN", "abc\n");
     let main = with_provider(DATABASES, &host).replace("config_path = var.kubeconfig", "");
     terraform.write("main.tf", &main).unwrap();
     let run = terraform.apply().unwrap();
@@ -319,7 +308,7 @@ pub fn explains_rejected_credentials() {
 }
 
 /// The check makes one request for each connection, and none without `expected_cluster_uid`.
-pub fn checks_the_uid_once() {
+pub fn checks_the_cluster_uid_once_per_connection() {
     let test = StoreUnderTest::new("guard-once");
     let cluster = test.namespace.cluster();
     let name = test.namespace.name();
@@ -330,11 +319,11 @@ pub fn checks_the_uid_once() {
                 .replace("terraform-provider-feast", name),
         )
         .unwrap();
-    let right = format!("{name}-uid");
-    let role = format!("--clusterrole={right}");
+    let binding = format!("{name}-uid");
+    let role = format!("--clusterrole={binding}");
     let account = format!("--serviceaccount={name}:guarded");
     cluster
-        .kubectl(&["create", "clusterrolebinding", &right, &role, &account])
+        .kubectl(&["create", "clusterrolebinding", &binding, &role, &account])
         .unwrap();
     let token = test
         .namespace
@@ -363,7 +352,7 @@ pub fn checks_the_uid_once() {
         asked(&guarded).ok()
     });
     cluster
-        .kubectl(&["delete", "clusterrole,clusterrolebinding", &right])
+        .kubectl(&["delete", "clusterrole,clusterrolebinding", &binding])
         .unwrap();
     until("the permission to be removed", 120, || {
         let rejected = asked(&connect(expected.clone()));

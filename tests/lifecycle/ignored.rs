@@ -3,15 +3,11 @@
 
 use serde_json::json;
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, databases_with};
 
 fn ignoring(test: &StoreUnderTest, services: &str, attributes: &str, ignored: &str) {
     let lifecycle = format!("{attributes}\n  lifecycle {{ ignore_changes = [{ignored}] }}");
     test.configure_all(services, &lifecycle);
-}
-
-fn image(test: &StoreUnderTest) -> serde_json::Value {
-    test.deployment()["spec"]["template"]["spec"]["containers"][0]["image"].clone()
 }
 
 /// Terraform plans with the live value, which the rules then check.
@@ -19,10 +15,7 @@ pub fn keeps_live_values_that_violate_a_rule() {
     let test = StoreUnderTest::new("ignored-rules");
     let scaling = "services.scaling.replicas, services.scaling.autoscaling";
     let fixed = |image: &str| {
-        let databases = DATABASES.replace(
-            "server      = {",
-            &format!("server = {{ image = {image:?},"),
-        );
+        let databases = databases_with(&format!("image = {image:?}"));
         format!("scaling = {{ replicas = 3 }}\n{databases}")
     };
     ignoring(&test, &fixed("feast:1"), "", scaling);
@@ -42,7 +35,7 @@ pub fn keeps_live_values_that_violate_a_rule() {
     // Another change is applied without changing the count, and the next plan is empty.
     ignoring(&test, &fixed("feast:2"), "", scaling);
     test.apply();
-    assert_eq!((test.replicas(), image(&test)), (0, json!("feast:2")));
+    assert_eq!((test.replicas(), test.image().as_str()), (0, "feast:2"));
     assert_eq!(test.strategy(), "RollingUpdate");
     // The user's own values are validated as usual.
     ignoring(&test, &fixed("feast:2").replace("= 3", "= 0"), "", scaling);
@@ -82,8 +75,9 @@ pub fn keeps_live_values_that_violate_a_rule() {
 pub fn ignored_live_values_cause_no_plan() {
     let test = StoreUnderTest::new("ignored");
     let services = |init: &str| {
-        let server = r#"server = { image = "feast:1", env = [{ name = "A", value = "1" }, { name = "B", value = "1" }],"#;
-        let databases = DATABASES.replace("server      = {", server);
+        let databases = databases_with(
+            r#"image = "feast:1", env = [{ name = "A", value = "1" }, { name = "B", value = "1" }]"#,
+        );
         format!(
             "scaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = 4 }} }}\n{init}\n{databases}"
         )
@@ -120,7 +114,7 @@ pub fn ignored_live_values_cause_no_plan() {
         let env = &test.deployment()["spec"]["template"]["spec"]["containers"][0]["env"][1];
         assert_eq!(
             json!([
-                image(&test),
+                test.image(),
                 env["value"],
                 test.autoscaler(),
                 metadata("deployment/feast-demo")["labels"]["example.com/team"],
@@ -180,8 +174,8 @@ pub fn ignored_live_values_cause_no_plan() {
         assert_eq!(labels(object), json!(["b", null]), "{object}");
     }
     assert_eq!(
-        (image(&test), test.autoscaler()),
-        (json!("feast:2"), Some((2, 6)))
+        (test.image().as_str(), test.autoscaler()),
+        ("feast:2", Some((2, 6)))
     );
     test.destroy();
 }

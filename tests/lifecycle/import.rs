@@ -15,7 +15,7 @@ use terraform_provider_feast::provider::{FEATURE_STORE, Feast};
 use terraform_provider_feast::schema::{Provider, Value, encode, hcl};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{DATABASES, PROVIDER_BLOCK, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Plan, Terraform};
 use crate::support::testbed::Tool;
 
@@ -24,16 +24,6 @@ const ADDRESS: &str = "feast_feature_store.demo";
 fn services() -> String {
     let scaling = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 4 } }";
     format!("{scaling}\n{DATABASES}")
-}
-
-/// Creates another working folder for the same store, with an empty state.
-pub fn elsewhere(test: &StoreUnderTest, tool: Tool) -> Terraform {
-    let mut terraform = Terraform::new(&lab::tool_path(tool), lab::provider()).unwrap();
-    let kubeconfig = test.namespace.cluster().kubeconfig().display().to_string();
-    terraform
-        .environment("TF_VAR_kubeconfig", &kubeconfig)
-        .environment("TF_VAR_namespace", test.namespace.name());
-    terraform
 }
 
 #[track_caller]
@@ -48,7 +38,7 @@ pub fn import_by_id_gives_an_empty_plan() {
     test.apply();
     let id = format!("{}/demo", test.namespace.name());
     for id in [id.as_str(), "demo"] {
-        let terraform = elsewhere(&test, Tool::Terraform);
+        let terraform = test.another_folder(Tool::Terraform);
         terraform
             .write("main.tf", &configuration(&services(), ""))
             .unwrap();
@@ -68,7 +58,7 @@ pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
 /// The same as [`expect_import_to_be_empty`], with additional attributes of the resource.
 #[track_caller]
 pub fn expect_import_of_all_to_be_empty(test: &StoreUnderTest, services: &str, attributes: &str) {
-    let terraform = elsewhere(test, Tool::Terraform);
+    let terraform = test.another_folder(Tool::Terraform);
     let text = configuration(services, attributes);
     terraform.write("main.tf", &text).unwrap();
     let id = format!("{}/demo", test.namespace.name());
@@ -83,7 +73,7 @@ pub fn plans_a_missing_deployment() {
     test.apply();
     let delete = ["delete", "deployment/feast-demo"];
     test.namespace.kubectl(&delete).unwrap();
-    let terraform = elsewhere(&test, Tool::Terraform);
+    let terraform = test.another_folder(Tool::Terraform);
     let text = configuration(&services(), "");
     terraform.write("main.tf", &text).unwrap();
     let id = format!("{}/demo", test.namespace.name());
@@ -184,8 +174,6 @@ fn expect_imports_to_be_empty(imports: &[(Tool, Import)]) {
     let test = StoreUnderTest::new("import-block");
     test.configure(&services());
     test.apply();
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
     let namespace = test.namespace.name();
     for (tool, import) in imports {
         let import = match import {
@@ -194,10 +182,10 @@ fn expect_imports_to_be_empty(imports: &[(Tool, Import)]) {
                 format!("identity = {{ namespace = \"{namespace}\", name = \"demo\" }}")
             }
         };
-        let terraform = elsewhere(&test, *tool);
+        let terraform = test.another_folder(*tool);
         let block = format!("import {{\n  to = {ADDRESS}\n  {import}\n}}\n");
         terraform
-            .write("main.tf", &format!("{providers}{block}"))
+            .write("main.tf", &format!("{PROVIDER_BLOCK}{block}"))
             .unwrap();
         let generate = "-generate-config-out=generated.tf";
         let plan = terraform.plan_with(&[generate]).unwrap();
@@ -226,10 +214,8 @@ pub fn import_every_configuration(tools: &[Tool]) {
     let stores = goldens(test.namespace.name());
     make_sources(&test, &stores);
     let resources: String = stores.iter().map(Golden::resource).collect();
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
     test.terraform
-        .write("main.tf", &format!("{providers}{resources}"))
+        .write("main.tf", &format!("{PROVIDER_BLOCK}{resources}"))
         .unwrap();
     test.apply();
 
@@ -238,15 +224,15 @@ pub fn import_every_configuration(tools: &[Tool]) {
         .map(|it| it.import(test.namespace.name()))
         .collect();
     for &tool in tools {
-        let written = elsewhere(&test, tool);
+        let written = test.another_folder(tool);
         written
-            .write("main.tf", &format!("{providers}{resources}{imports}"))
+            .write("main.tf", &format!("{PROVIDER_BLOCK}{resources}{imports}"))
             .unwrap();
         expect_all_imported(&written.plan().unwrap(), &stores);
 
-        let generated = elsewhere(&test, tool);
+        let generated = test.another_folder(tool);
         generated
-            .write("main.tf", &format!("{providers}{imports}"))
+            .write("main.tf", &format!("{PROVIDER_BLOCK}{imports}"))
             .unwrap();
         let plan = generated.plan_with(&["-generate-config-out=generated.tf"]);
         expect_all_imported(&plan.unwrap(), &stores);
@@ -405,14 +391,14 @@ pub fn moved_block_changes_nothing() {
 /// A new name or namespace is a new feature store. The plan shows the replacement, and warns about the data.
 pub fn name_or_namespace_change_replaces() {
     let test = StoreUnderTest::new("replaced");
-    let claim = r#"online_store = {
+    let pvc = r#"online_store = {
   persistence = { file = { path = "online.db", pvc = { create = {}, mount_path = "/data" } } }
 }"#;
-    test.configure(claim);
+    test.configure(pvc);
     test.apply();
-    let renamed = configuration(claim, "").replace("= \"demo\"\n  feast", "= \"other\"\n  feast");
+    let renamed = configuration(pvc, "").replace("= \"demo\"\n  feast", "= \"other\"\n  feast");
     let elsewhere = lab::namespace("replaced-to");
-    let elsewhere = configuration(claim, &format!("namespace = {:?}", elsewhere.name()));
+    let elsewhere = configuration(pvc, &format!("namespace = {:?}", elsewhere.name()));
     for (text, attribute) in [(renamed, "name"), (elsewhere, "namespace")] {
         test.terraform.write("main.tf", &text).unwrap();
         let plan = test.plan_with_changes();
@@ -434,6 +420,6 @@ pub fn name_or_namespace_change_replaces() {
             "{messages}"
         );
     }
-    test.configure(claim);
+    test.configure(pvc);
     test.expect_empty_plan();
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::recovery;
+use crate::lifecycle::quota;
 use crate::lifecycle::store::{self, DATABASES, StoreUnderTest};
 use crate::support::terraform::Exit;
 
@@ -99,7 +99,7 @@ pub fn job_without_pods_is_explained_and_retried() {
     test.configure(DATABASES);
     test.apply();
     let first = one_job(&test);
-    recovery::limit_pods(&test, 1);
+    quota::limit_pods(&test, 1);
     let image = r#"init_image = "quay.io/feastdev/feature-server:0.65.0""#;
     let timeouts = r#"timeouts = { update = "30s" }"#;
     test.configure_all(&format!("{image}\n{DATABASES}"), timeouts);
@@ -110,7 +110,7 @@ pub fn job_without_pods_is_explained_and_retried() {
     assert!(matches!(waiting.as_slice(), [(_, false)]), "{waiting:?}");
     test.plan_with_changes();
 
-    recovery::lift_limit(&test);
+    quota::lift_limit(&test);
     test.configure(&format!("{image}\n{DATABASES}"));
     test.apply();
     let second = one_job(&test);
@@ -126,7 +126,7 @@ pub fn creates_changes_and_deletes_a_schedule() {
         let found = test.namespace.json(&["get", "cronjobs"]).unwrap();
         found["items"].as_array().unwrap().first().cloned()
     };
-    let rights = || {
+    let access_objects = || {
         let kinds = "roles,rolebindings,serviceaccounts";
         let selector = "--selector=feast.dev/service-type=cronjob";
         let names = test
@@ -145,7 +145,7 @@ pub fn creates_changes_and_deletes_a_schedule() {
         (&made["spec"]["schedule"], &made["metadata"]["annotations"]),
         (&json!("0 3 * * *"), &json!({"team": "ml", "note": "a"}))
     );
-    assert_eq!(rights(), 3);
+    assert_eq!(access_objects(), 3);
 
     test.configure_all(
         "",
@@ -170,6 +170,6 @@ pub fn creates_changes_and_deletes_a_schedule() {
 
     test.configure_all("", &cron_job("suspend = true"));
     test.apply();
-    assert_eq!((live(), rights()), (None, 0));
+    assert_eq!((live(), access_objects()), (None, 0));
     test.destroy();
 }

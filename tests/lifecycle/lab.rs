@@ -73,8 +73,7 @@ pub fn namespace(name: &str) -> Namespace {
 /// Runs `test` with Terraform and with OpenTofu.
 pub fn with_each_tool(test: impl Fn(Terraform)) {
     for tool in [Tool::Terraform, Tool::Tofu] {
-        let path = tool_path(tool);
-        test(Terraform::new(&path, provider()).unwrap_or_else(|error| panic!("{error}")));
+        test(terraform(tool));
     }
 }
 
@@ -93,6 +92,11 @@ pub fn with_tool(tool: Tool, test: impl FnOnce(Tool)) -> Completion {
         }
         Some(reason) => Completion::ignored_with(reason),
     }
+}
+
+/// Creates a working folder for the tool, with the provider that cargo has just built.
+pub fn terraform(tool: Tool) -> Terraform {
+    Terraform::new(&tool_path(tool), provider()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 pub fn tool_path(tool: Tool) -> PathBuf {

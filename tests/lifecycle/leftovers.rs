@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::conflicts::apply_as;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, databases_with};
 use crate::support::terraform::Plan;
 
 const FIXED: &str = "scaling = { replicas = 2 }";
@@ -30,10 +30,7 @@ const ATTRIBUTES: &str = r#"
 "#;
 
 fn with_variable() -> String {
-    DATABASES.replace(
-        "server      = {",
-        r#"server = { env = [{ name = "TOKEN", value = "hunter2" }],"#,
-    )
+    databases_with(r#"env = [{ name = "TOKEN", value = "hunter2" }]"#)
 }
 
 fn configure_more(test: &StoreUnderTest) {
@@ -45,10 +42,9 @@ fn configure_less(test: &StoreUnderTest) {
     test.configure_all(&services, "wait_for_rollout = false");
 }
 
-/// Returns what [`configure_more`] added and the cluster still has.
-fn remaining(test: &StoreUnderTest) -> Vec<String> {
+/// Returns the labels and annotations that [`configure_more`] added and the cluster still has.
+fn remaining_metadata(test: &StoreUnderTest) -> Vec<String> {
     let mut remaining = Vec::new();
-    let get = |object: &str| test.namespace.json(&["get", object]).unwrap();
     for object in [
         "deployment/feast-demo",
         "service/feast-demo-online",
@@ -56,16 +52,22 @@ fn remaining(test: &StoreUnderTest) -> Vec<String> {
         "secret/feast-demo",
         "serviceaccount/feast-demo",
     ] {
-        let metadata = get(object)["metadata"].clone();
+        let live = test.namespace.json(&["get", object]).unwrap();
         for (field, name) in [
             ("labels", "example.com/team"),
             ("annotations", "example.com/note"),
         ] {
-            if !metadata[field][name].is_null() {
+            if !live["metadata"][field][name].is_null() {
                 remaining.push(format!("{object} {field} {name}"));
             }
         }
     }
+    remaining
+}
+
+/// Returns what [`configure_more`] added and the cluster still has.
+fn remaining(test: &StoreUnderTest) -> Vec<String> {
+    let mut remaining = remaining_metadata(test);
     let template = test.deployment()["spec"]["template"].clone();
     let names = |list: &str| -> Vec<String> {
         let elements = template["spec"][list]

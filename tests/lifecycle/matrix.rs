@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::lifecycle::import;
 use crate::lifecycle::lab;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration};
+use crate::lifecycle::store::{DATABASES, PROVIDER_BLOCK, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Terraform};
 use crate::support::testbed::Tool;
 
@@ -34,7 +34,7 @@ pub const TOOLS: &[(&str, Tool, bool)] = &[
 
 /// Checks every feature that the version of this tool has.
 pub fn check(tool: Tool) {
-    let terraform = Terraform::new(&lab::tool_path(tool), lab::provider()).unwrap();
+    let terraform = lab::terraform(tool);
     let (product, minor) = version(tool, &terraform);
     // The machine can have any version from 1.11 on.
     assert!(
@@ -92,12 +92,6 @@ fn services() -> String {
     format!("scaling = {{ replicas = 1 }}\n{DATABASES}")
 }
 
-/// Returns the provider block without a resource.
-fn providers() -> String {
-    let text = configuration("", "");
-    text.split("resource \"").next().unwrap().to_owned()
-}
-
 fn refresh(test: &StoreUnderTest) {
     test.patch("deployment/feast-demo", r#"{"spec": {"replicas": 2}}"#);
     let plan = test.terraform.plan_with(&["-refresh-only"]).unwrap();
@@ -109,7 +103,7 @@ fn refresh(test: &StoreUnderTest) {
 }
 
 fn import_by_id(test: &StoreUnderTest, tool: Tool) {
-    let terraform = import::elsewhere(test, tool);
+    let terraform = test.another_folder(tool);
     terraform
         .write("main.tf", &configuration(&services(), ""))
         .unwrap();
@@ -121,10 +115,12 @@ fn import_by_id(test: &StoreUnderTest, tool: Tool) {
 }
 
 fn generate_config(test: &StoreUnderTest, tool: Tool) {
-    let terraform = import::elsewhere(test, tool);
+    let terraform = test.another_folder(tool);
     let id = format!("{}/demo", test.namespace.name());
     let block = format!("import {{\n  to = {ADDRESS}\n  id = {id:?}\n}}\n");
-    terraform.write("main.tf", &(providers() + &block)).unwrap();
+    terraform
+        .write("main.tf", &format!("{PROVIDER_BLOCK}{block}"))
+        .unwrap();
     let flag = "-generate-config-out=generated.tf";
     expect_no_change(&terraform, &[flag]);
     let path = terraform.folder().join("generated.tf");
@@ -134,7 +130,7 @@ fn generate_config(test: &StoreUnderTest, tool: Tool) {
 }
 
 fn import_by_identity(test: &StoreUnderTest, tool: Tool) {
-    let terraform = import::elsewhere(test, tool);
+    let terraform = test.another_folder(tool);
     let block = format!(
         "import {{\n  to = {ADDRESS}\n  identity = {{ namespace = var.namespace, name = \"demo\" }}\n}}\n"
     );
@@ -155,9 +151,11 @@ fn expect_no_change(terraform: &Terraform, flags: &[&str]) {
 }
 
 fn functions(test: &StoreUnderTest, tool: Tool) {
-    let terraform = import::elsewhere(test, tool);
+    let terraform = test.another_folder(tool);
     let output = "output \"manifests\" {\n  value = provider::feast::render({ name = \"x\", feast_project = \"p\" })\n}\n";
-    terraform.write("main.tf", &(providers() + output)).unwrap();
+    terraform
+        .write("main.tf", &format!("{PROVIDER_BLOCK}{output}"))
+        .unwrap();
     terraform.apply().unwrap().expect_success();
     let manifests = terraform.output("manifests").unwrap();
     assert!(
@@ -167,8 +165,8 @@ fn functions(test: &StoreUnderTest, tool: Tool) {
 }
 
 fn query(test: &StoreUnderTest, tool: Tool) {
-    let terraform = import::elsewhere(test, tool);
-    terraform.write("main.tf", &providers()).unwrap();
+    let terraform = test.another_folder(tool);
+    terraform.write("main.tf", PROVIDER_BLOCK).unwrap();
     let list = "list \"feast_feature_store\" \"all\" {\n  provider = feast\n}\n";
     terraform.write("all.tfquery.hcl", list).unwrap();
     let run = terraform

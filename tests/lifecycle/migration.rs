@@ -10,24 +10,22 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_a_claim};
+use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_pvc};
 use crate::lifecycle::query::{self, changed};
-use crate::lifecycle::store::{KINDS, PASSWORD, StoreUnderTest, configuration};
+use crate::lifecycle::store::{KINDS, PASSWORD, PROVIDER_BLOCK, StoreUnderTest, configuration};
 use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
 
 const ADDRESS: &str = "feast_feature_store.demo";
-const CLAIM: &str = "PersistentVolumeClaim/feast-demo-online";
+const PVC: &str = "PersistentVolumeClaim/feast-demo-online";
 
 /// Writes the configuration that `convert` generates from the custom resource, as in the guide.
 pub fn convert(test: &StoreUnderTest) {
     let resource = ["get", "featurestore", "demo", "--output=yaml"];
     let resource = test.namespace.kubectl(&resource).unwrap();
     let text = terraform_provider_feast::provider::convert::convert(&resource).unwrap();
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
     test.terraform
-        .write("main.tf", &format!("{providers}{text}"))
+        .write("main.tf", &format!("{PROVIDER_BLOCK}{text}"))
         .unwrap();
 }
 
@@ -64,7 +62,7 @@ fn uids(objects: &BTreeMap<String, Json>) -> BTreeMap<String, Json> {
     objects.iter().map(uid).collect()
 }
 
-/// The objects that the operator creates for [`on_a_claim`] and this provider does not.
+/// The objects that the operator creates for [`on_pvc`] and this provider does not.
 const LEFT_OVER: [&str; 4] = [
     "CronJob/feast-demo",
     "Role/feast-demo-cronjob",
@@ -75,7 +73,7 @@ const LEFT_OVER: [&str; 4] = [
 /// Follows the steps of `docs/guides/migration.md`, for a feature store with its data on a PersistentVolumeClaim.
 pub fn migrates_objects_and_data() {
     let test = StoreUnderTest::new("migration");
-    let operator = Operator::reconciled(&test, &on_a_claim());
+    let operator = Operator::reconciled(&test, &on_pvc());
     let before = objects(&test);
     assert_eq!(before.len(), 11, "{:?}", before.keys());
     convert(&test);
@@ -140,14 +138,14 @@ pub fn migrates_objects_and_data() {
     let variable = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
     assert_eq!(*variable, json!([{"name": YAML_VARIABLE}]));
     // Only the label and the owner of the PVC change.
-    let mut claim = manifest(seen, CLAIM);
-    let owners = claim["metadata"]
+    let mut pvc = manifest(seen, PVC);
+    let owners = pvc["metadata"]
         .as_object_mut()
         .unwrap()
         .remove("ownerReferences");
     assert_eq!(owners, Some(json!([{"uid": operator.uid}])));
-    claim["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("feast");
-    assert_eq!(claim, manifest(planned, CLAIM));
+    pvc["metadata"]["labels"]["app.kubernetes.io/managed-by"] = json!("feast");
+    assert_eq!(pvc, manifest(planned, PVC));
 
     let rejected = test.terraform.destroy().unwrap();
     assert!(
@@ -198,7 +196,7 @@ pub fn migrates_objects_and_data() {
     let state = test.terraform.folder().join("terraform.tfstate");
     assert!(!fs::read_to_string(state).unwrap().contains(PASSWORD));
     test.terraform.destroy().unwrap().expect_success();
-    assert_eq!(objects(&test).into_keys().collect::<Vec<_>>(), [CLAIM]);
+    assert_eq!(objects(&test).into_keys().collect::<Vec<_>>(), [PVC]);
 }
 
 /// With an autoscaler, the replica count is kept, and a rolling update replaces the pods once.
@@ -280,7 +278,7 @@ fn base64_of(password: &str) -> String {
 
 pub fn running_operator_stops_the_apply() {
     let test = StoreUnderTest::new("migration-race");
-    let operator = Operator::reconciled(&test, &on_a_claim());
+    let operator = Operator::reconciled(&test, &on_pvc());
     convert(&test);
     import(&test).expect_success();
     let before = objects(&test);
@@ -313,7 +311,7 @@ pub fn running_operator_stops_the_apply() {
     // After the operator stops, an apply with the same state continues.
     test.apply();
     assert_eq!(
-        objects(&test)[CLAIM]["metadata"]["ownerReferences"],
+        objects(&test)[PVC]["metadata"]["ownerReferences"],
         Json::Null
     );
     test.terraform.destroy().unwrap().expect_success();
@@ -322,15 +320,13 @@ pub fn running_operator_stops_the_apply() {
 /// Import blocks can plan and generate a configuration, as for a store that this provider created.
 pub fn import_block_generates_configuration() {
     let test = StoreUnderTest::new("migration-block");
-    Operator::reconciled(&test, &on_a_claim());
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
+    Operator::reconciled(&test, &on_pvc());
     let block = format!(
         "import {{\n  to = {ADDRESS}\n  id = \"{}/demo\"\n}}\n",
         test.namespace.name()
     );
     test.terraform
-        .write("main.tf", &format!("{providers}{block}"))
+        .write("main.tf", &format!("{PROVIDER_BLOCK}{block}"))
         .unwrap();
     let plan = test
         .terraform
@@ -356,10 +352,10 @@ pub fn rejects_unsupported_imports() {
         assert!(messages.contains(operator), "{messages}");
     };
     // The operator has not created any object for it.
-    Operator::custom_resource(&test, &on_a_claim());
+    Operator::custom_resource(&test, &on_pvc());
     rejected("no Deployment \"feast-demo\" that the Feast operator created for it");
     // The custom resource has a field that this provider does not know.
-    let mut unknown = on_a_claim();
+    let mut unknown = on_pvc();
     unknown["services"]["bogus"] = json!(1);
     Operator::custom_resource(&test, &unknown);
     rejected("`spec.services.bogus` is not a field of a FeatureStore that this provider knows");
@@ -397,9 +393,9 @@ subjects: [{kind: ServiceAccount, name: importer, namespace: @}]
 
 /// Each error names the missing permission and its purpose.
 pub fn names_missing_permissions() {
-    let mut test = StoreUnderTest::new("migration-rights");
+    let mut test = StoreUnderTest::new("migration-permissions");
     test.configure("");
-    Operator::custom_resource(&test, &on_a_claim());
+    Operator::custom_resource(&test, &on_pvc());
     let cluster = test.namespace.cluster().clone();
     let allow = |group: &str| {
         let role = ROLE.replace('@', test.namespace.name()).replace('$', group);
@@ -440,11 +436,9 @@ pub fn commands_of_the_guide_succeed() {
     let namespace = test.namespace.name().to_owned();
     let cluster = test.namespace.cluster();
     cluster.apply(CONTROLLER).unwrap();
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
-    test.terraform.write("main.tf", providers).unwrap();
+    test.terraform.write("main.tf", PROVIDER_BLOCK).unwrap();
     prepare_shell(&mut test, Tool::Terraform);
-    let operator = Operator::reconciled(&test, &on_a_claim());
+    let operator = Operator::reconciled(&test, &on_pvc());
     let before = objects(&test);
 
     let [one_store, _] = sections_of_the_guide();
@@ -474,7 +468,7 @@ pub fn commands_for_a_cluster_move_ten_feature_stores() {
     let operators: Vec<Operator<'_>> = tests
         .iter()
         .map(|test| {
-            let operator = Operator::reconciled(test, &on_a_claim());
+            let operator = Operator::reconciled(test, &on_pvc());
             let label = ["label", "featurestore", "demo", &selector];
             test.namespace.kubectl(&label).unwrap();
             operator

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::{StoreUnderTest, configuration};
+use crate::lifecycle::store::{PROVIDER_BLOCK, StoreUnderTest};
 use crate::support::terraform::Terraform;
 
 /// Copies the module into a folder.
@@ -35,10 +35,8 @@ pub fn tests_of_the_module_pass() {
 
 /// Returns a configuration that uses the module for two feature stores, of which one has every option.
 fn root() -> String {
-    let providers = configuration("", "");
-    let providers = providers.split("resource \"").next().unwrap();
     format!(
-        r#"{providers}
+        r#"{PROVIDER_BLOCK}
 module "feature_stores" {{
   source    = "./module"
   namespace = var.namespace

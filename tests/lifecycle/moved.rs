@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::migration;
-use crate::lifecycle::operator::{Operator, on_a_claim};
+use crate::lifecycle::operator::{Operator, on_pvc};
 use crate::lifecycle::query::changed;
 use crate::lifecycle::store::StoreUnderTest;
 
@@ -53,7 +53,7 @@ fn write_source(test: &StoreUnderTest) {
 pub fn kubectl_manifest_is_taken_over() {
     let mut test = StoreUnderTest::new("moved-manifest");
     configure_providers(&mut test);
-    let operator = Operator::reconciled(&test, &on_a_claim());
+    let operator = Operator::reconciled(&test, &on_pvc());
     migration::convert(&test);
     test.terraform.write("moved.tf", MOVED).unwrap();
     write_source(&test);

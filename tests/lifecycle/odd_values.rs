@@ -60,7 +60,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Attributes of which no value is valid: their type is shared with other metrics, or with stores that have them.
+/// Attributes of which no value is valid: their type is shared with other metrics, or with stores that have them. An
+/// entry for an attribute that has a valid value, or that the schema does not have, fails the scan.
 const WITHOUT_VALUE: &[&str] = &[
     "services.registry.local.persistence.store.shared",
     "services.scaling.autoscaling.metrics.container_resource.target.value",
@@ -113,7 +114,7 @@ pub fn validate_rejects_what_the_api_server_rejects() {
     let failures = report.failures;
     assert!(
         failures.is_empty(),
-        "{} values:\n{}",
+        "{} failures:\n{}",
         failures.len(),
         failures.join("\n")
     );

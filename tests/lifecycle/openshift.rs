@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::store::{StoreUnderTest, until, with_preflight};
 use crate::lifecycle::{import, lab};
-use crate::support::terraform::{Run, Terraform};
+use crate::support::terraform::Run;
 use crate::support::testbed::{ControlPlane, Crd, Tool};
 use controllers::{FIRST_USER, ServiceCa, constrain_pods};
 
@@ -26,8 +26,8 @@ fn openshift() -> (ControlPlane, StoreUnderTest) {
         Crd::ServiceMonitor,
     ];
     namespace.cluster().install(&crds).unwrap();
-    let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    (control_plane, StoreUnderTest::on(terraform, namespace))
+    let test = StoreUnderTest::on(lab::terraform(Tool::Terraform), namespace);
+    (control_plane, test)
 }
 
 fn get(test: &StoreUnderTest, object: &str) -> Json {
@@ -177,7 +177,7 @@ pub fn certificates_are_issued_before_an_update_changes_anything() {
     test.configure("");
     test.apply();
     let secured = "openshift = { serving_certificates = true }";
-    test.configure_all(secured, r#"timeouts = { update = "4s" }"#);
+    test.configure_all(secured, r#"timeouts = { update = "20s" }"#);
     let error = message(&test.terraform.apply().unwrap());
     for part in [
         "Cannot wait for Secret/feast-demo-online-tls",
@@ -248,7 +248,7 @@ pub fn a_create_without_the_service_ca_is_undone() {
     let (_control_plane, test) = openshift();
     test.configure_all(
         "openshift = { serving_certificates = true }",
-        r#"timeouts = { create = "4s" }"#,
+        r#"timeouts = { create = "20s" }"#,
     );
     let error = message(&test.terraform.apply().unwrap());
     assert!(error.contains("were deleted again"), "{error}");

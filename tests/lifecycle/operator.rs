@@ -40,7 +40,7 @@ pub struct Operator<'a> {
 }
 
 /// Returns the specification of a feature store on a PVC, with the operator's defaults for everything else.
-pub fn on_a_claim() -> Json {
+pub fn on_pvc() -> Json {
     json!({
         "feastProject": "demo",
         "services": {"onlineStore": {"persistence": {"file": {
@@ -90,16 +90,16 @@ impl<'a> Operator<'a> {
     /// Creates the custom resource and its objects, and waits until the pods are ready.
     pub fn reconciled(test: &'a StoreUnderTest, spec: &Json) -> Self {
         let operator = Self::custom_resource(test, spec);
-        let claims = spec
+        let has_pvc = spec
             .pointer("/services/onlineStore/persistence/file")
             .is_some();
-        for object in operator.objects(claims) {
+        for object in operator.objects(has_pvc) {
             operator.create(&object);
         }
-        if !claims {
+        if !has_pvc {
             operator.apply(&operator.autoscaler());
         }
-        let pods = if claims { 1 } else { 2 };
+        let pods = if has_pvc { 1 } else { 2 };
         until("the operator's pods", 60, || {
             let deployment = test.deployment();
             let status = &deployment["status"];
@@ -170,7 +170,7 @@ impl<'a> Operator<'a> {
         })
     }
 
-    fn objects(&self, claims: bool) -> Vec<Json> {
+    fn objects(&self, has_pvc: bool) -> Vec<Json> {
         let account = |name: &str| json!([{"kind": "ServiceAccount", "name": name, "namespace": self.test.namespace.name()}]);
         let role = |name: &str| json!({"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name});
         let cron = "feast-demo-cronjob";
@@ -182,7 +182,7 @@ impl<'a> Operator<'a> {
                 "selector": {"feast.dev/name": "demo"},
                 "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": 6566}],
             }})),
-            self.deployment(claims),
+            self.deployment(has_pvc),
             self.object("ServiceAccount", cron, Some("cronjob"), json!({})),
             self.object("Role", cron, Some("cronjob"), json!({"rules": [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}]})),
             self.object("RoleBinding", cron, Some("cronjob"), json!({"roleRef": role(cron), "subjects": account(cron)})),
@@ -195,7 +195,7 @@ impl<'a> Operator<'a> {
                 }}}},
             }})),
         ];
-        if claims {
+        if has_pvc {
             objects.extend([
                 self.object("PersistentVolumeClaim", "feast-demo-online", Some("online"), json!({"spec": {
                     "accessModes": ["ReadWriteOnce"],
@@ -213,16 +213,16 @@ impl<'a> Operator<'a> {
     }
 
     /// The complete `feature_store.yaml`, including the password, is in the environment.
-    fn deployment(&self, claims: bool) -> Json {
+    fn deployment(&self, has_pvc: bool) -> Json {
         let yaml = BASE64.encode(format!("online_store:\n  password: {PASSWORD}\n"));
         let env = json!([{"name": YAML_VARIABLE, "value": yaml}]);
         let image = "quay.io/feastdev/feature-server:0.67.0";
-        let (volume, directory) = if claims {
+        let (volume, directory) = if has_pvc {
             ("feast-demo-online", "/data")
         } else {
             ("feast-data", "/feast-data")
         };
-        let source = if claims {
+        let source = if has_pvc {
             json!({"name": volume, "persistentVolumeClaim": {"claimName": volume}})
         } else {
             json!({"name": volume, "emptyDir": {}})
@@ -237,12 +237,12 @@ impl<'a> Operator<'a> {
             "volumeMounts": mounts,
             "workingDir": format!("{directory}/demo/feature_repo"),
         });
-        if !claims {
+        if !has_pvc {
             online["resources"] = json!({"requests": {"cpu": "100m"}});
         }
         let mut spec = json!({
             "selector": {"matchLabels": {"feast.dev/name": "demo"}},
-            "strategy": {"type": if claims { "Recreate" } else { "RollingUpdate" }},
+            "strategy": {"type": if has_pvc { "Recreate" } else { "RollingUpdate" }},
             "template": {
                 "metadata": {"labels": {"app.kubernetes.io/managed-by": "feast-operator", "feast.dev/name": "demo"}},
                 "spec": {
@@ -256,7 +256,7 @@ impl<'a> Operator<'a> {
                 },
             },
         });
-        if claims {
+        if has_pvc {
             spec["replicas"] = json!(1);
         }
         self.object("Deployment", "feast-demo", None, json!({"spec": spec}))

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::lifecycle::account;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest};
+use crate::lifecycle::store::{StoreUnderTest, databases_with};
 use crate::support::terraform::Run;
 
 /// Returns the guide's rules without one verb on one resource.
@@ -43,10 +43,7 @@ pub fn documented_role_is_sufficient() {
         test.terraform.write("kubeconfig", &kubeconfig).unwrap();
     };
     let configure = |image: &str| {
-        let stores = DATABASES.replace(
-            "server      = {",
-            &format!("server = {{ image = {image:?},"),
-        );
+        let stores = databases_with(&format!("image = {image:?}"));
         test.configure(&format!(
             "scaling = {{ autoscaling = {{ max_replicas = 3 }} }}\n{stores}"
         ));

@@ -86,8 +86,7 @@ fn accepted() -> Vec<String> {
 
 /// Returns a Terraform whose kubeconfig does not exist.
 fn without_cluster() -> Terraform {
-    let tool = lab::tool_path(Tool::Terraform);
-    let mut terraform = Terraform::new(&tool, lab::provider()).unwrap();
+    let mut terraform = lab::terraform(Tool::Terraform);
     let nowhere = terraform.folder().join("no-such-kubeconfig");
     terraform
         .environment("TF_VAR_kubeconfig", &nowhere.display().to_string())

@@ -27,6 +27,7 @@ const OPTIONS: &str = r#"
     ]
     node_selector = { "kubernetes.io/os" = "linux" }
     tolerations   = [{ key = "dedicated", operator = "Exists", effect = "NoExecute", toleration_seconds = 300 }]
+    priority_class_name = "system-cluster-critical"
     affinity = {
       node_affinity = { preferred_during_scheduling_ignored_during_execution = [{
         weight     = 10
@@ -109,6 +110,7 @@ pub fn applies_and_removes_every_option() {
         ]
     );
     assert_eq!(pod["nodeSelector"], json!({"kubernetes.io/os": "linux"}));
+    assert_eq!(pod["priorityClassName"], "system-cluster-critical");
     let service = test
         .namespace
         .json(&["get", "service", "feast-demo-online"])
@@ -126,10 +128,15 @@ pub fn applies_and_removes_every_option() {
         pod["securityContext"],
         json!({"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}})
     );
-    let gone = ["nodeSelector", "tolerations", "imagePullSecrets"];
+    let gone = [
+        "nodeSelector",
+        "tolerations",
+        "priorityClassName",
+        "imagePullSecrets",
+    ];
     assert_eq!(
         gone.map(|field| pod.get(field).cloned()),
-        [None, None, None]
+        [None, None, None, None]
     );
     let weights =
         "/affinity/podAntiAffinity/preferredDuringSchedulingIgnoredDuringExecution/0/weight";

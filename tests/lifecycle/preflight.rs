@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::account;
 use crate::lifecycle::admission_policy::AdmissionPolicy;
-use crate::lifecycle::recovery::{lift_limit, limit_pods};
+use crate::lifecycle::quota::{self, lift_limit, limit_pods};
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, with_preflight};
 use crate::support::terraform::Exit;
 
@@ -66,12 +66,13 @@ const OBSTRUCTED: &str = r#"
 pub fn finds_every_obstacle_at_once() {
     let test = StoreUnderTest::new("preflight");
     let namespace = test.namespace.name();
-    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small", "namespace": namespace},
-        "spec": {"hard": {"pods": "2"}}});
+    quota::limit(&test.namespace, "small", &json!({"pods": "2"}));
     let service = json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": "feast-demo-online", "namespace": namespace}, "spec": {"ports": [{"port": 80}]}});
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": [quota, service]});
-    test.namespace.cluster().apply(&list.to_string()).unwrap();
+    test.namespace
+        .cluster()
+        .apply(&service.to_string())
+        .unwrap();
     let restricted = "pod-security.kubernetes.io/enforce=restricted";
     let label = ["label", "namespace", namespace, restricted];
     test.namespace.cluster().kubectl(&label).unwrap();
@@ -109,7 +110,8 @@ pub fn finds_every_obstacle_at_once() {
         "Cannot get Secret/gone",
         "Secret/nowhere does not exist in namespace",
         "In the configuration: `services.online_store.server.env[0].value_from.secret_key_ref.name`.",
-        "needs 3 more of pods, and the ResourceQuota \"small\"",
+        "needs 3 more of pods in namespace",
+        "The ResourceQuota \"small\" allows 2, of which 0 are used.",
         "In the configuration: `services.scaling.replicas`.",
     ] {
         assert!(details.contains(detail), "{detail}\n{details}");
@@ -166,9 +168,7 @@ pub fn reports_missing_permissions_together() {
         }
     }
     let kubeconfig = account::make(&test.namespace, "reader", &rules);
-    test.terraform.write("kubeconfig", &kubeconfig).unwrap();
-    let path = test.terraform.folder().join("kubeconfig");
-    (test.terraform).environment("TF_VAR_kubeconfig", &path.display().to_string());
+    test.use_kubeconfig(&kubeconfig);
     configure(
         &test,
         &format!("scaling = {{ replicas = 2 }}\n{DATABASES}"),
@@ -218,7 +218,7 @@ pub fn a_replacement_may_use_the_quota_of_the_old_store() {
     test.destroy();
 }
 
-pub fn what_the_same_run_can_create_is_a_warning() {
+pub fn missing_namespace_is_a_warning() {
     let mut test = StoreUnderTest::new("preflight-later");
     test.terraform
         .environment("TF_VAR_namespace", "not-there-yet");
@@ -237,11 +237,8 @@ pub fn an_unreachable_cluster_is_a_warning() {
     let admin = std::fs::read_to_string(test.namespace.cluster().kubeconfig()).unwrap();
     let server = test.namespace.cluster().server();
     let elsewhere = admin.replace(server, "https://127.0.0.1:1");
-    test.terraform.write("kubeconfig", &elsewhere).unwrap();
-    let path = test.terraform.folder().join("kubeconfig");
-    (test.terraform)
-        .environment("TF_VAR_kubeconfig", &path.display().to_string())
-        .environment("FEAST_PREFLIGHT", "true");
+    test.use_kubeconfig(&elsewhere);
+    (test.terraform).environment("FEAST_PREFLIGHT", "true");
     test.configure(DATABASES);
     let (status, findings, details) = plan(&test);
     let expected = warning("The preflight is incomplete");

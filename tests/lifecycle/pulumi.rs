@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 use crate::lifecycle::lab;
-use crate::lifecycle::recovery;
+use crate::lifecycle::quota;
 use crate::lifecycle::store::StoreUnderTest;
 use crate::support::terraform::Run;
 use crate::support::testbed::{Progress, Tool, tools};
@@ -191,10 +191,11 @@ fn the_example_is_created_changed_imported_and_destroyed(path: Vec<PathBuf>) {
     assert_eq!(test.objects(), Vec::<String>::new());
 }
 
-/// Returns the program with a label of the pods and a short time limit.
+/// Returns the program with a label of the pods, and with a timeout that an update under [`fail_to_update`] does not
+/// reach: it fails after the grace period of 40 s.
 fn with_team(team: &str) -> String {
     let more = format!(
-        "      timeouts:\n        update: 8s\n      services:\n        podLabels:\n          team: {team}\n"
+        "      timeouts:\n        update: 60s\n      services:\n        podLabels:\n          team: {team}\n"
     );
     PROGRAM.replace("      services:\n", &more)
 }
@@ -206,12 +207,12 @@ fn team(test: &StoreUnderTest) -> String {
 
 /// Changes the label while a quota permits no further pod.
 fn fail_to_update(test: &StoreUnderTest, pulumi: &Pulumi, team: &str) {
-    recovery::limit_pods(test, 2);
+    quota::limit_pods(test, 2);
     pulumi.write(&with_team(team));
     let run = pulumi.run(&["up", "--yes", "--skip-preview"]);
     assert_ne!(run.status, Some(0), "{run}");
     assert!(run.messages().contains("exceeded quota"), "{run}");
-    recovery::lift_limit(test);
+    quota::lift_limit(test);
 }
 
 /// Checks that the state has no password.

@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 use crate::lifecycle::account;
 use crate::lifecycle::import;
 use crate::lifecycle::lab;
-use crate::lifecycle::operator::{self, Operator, on_a_claim};
-use crate::lifecycle::store::{StoreUnderTest, configuration};
+use crate::lifecycle::operator::{self, Operator, on_pvc};
+use crate::lifecycle::store::{PROVIDER_BLOCK, StoreUnderTest, configuration};
 use crate::support::terraform::{Run, Terraform};
 use crate::support::testbed::Tool;
 
@@ -18,22 +18,14 @@ const QUERY_FILE: &str = "list-resource.tfquery.hcl";
 
 /// Creates a namespace, and a working folder of Terraform 1.15 without resources.
 pub fn empty(name: &str) -> StoreUnderTest {
-    let tool = lab::tool_path(Tool::Terraform115);
-    let terraform = Terraform::new(&tool, lab::provider()).unwrap();
-    let test = StoreUnderTest::with(terraform, name);
-    test.terraform.write("main.tf", &providers()).unwrap();
+    let test = StoreUnderTest::with(lab::terraform(Tool::Terraform115), name);
+    test.terraform.write("main.tf", PROVIDER_BLOCK).unwrap();
     test
-}
-
-/// Returns the provider block without a resource.
-fn providers() -> String {
-    let text = configuration("", "");
-    text.split("resource \"").next().unwrap().to_owned()
 }
 
 /// Creates the feature store `own` with another working folder, which is returned. Its label `team` is the namespace.
 fn make_own(test: &StoreUnderTest) -> Terraform {
-    let terraform = import::elsewhere(test, Tool::Terraform);
+    let terraform = test.another_folder(Tool::Terraform);
     let labels = format!("labels = {{ team = {:?} }}", test.namespace.name());
     let text = configuration("", &labels).replace("\"demo\"", "\"own\"");
     terraform.write("main.tf", &text).unwrap();
@@ -68,7 +60,7 @@ fn results(run: &Run) -> Vec<Json> {
 pub fn generated_configuration_migrates_a_namespace() {
     let test = empty("query");
     let namespace = test.namespace.name();
-    let operator = Operator::reconciled(&test, &on_a_claim());
+    let operator = Operator::reconciled(&test, &on_pvc());
     let label = format!("team={namespace}");
     test.namespace
         .kubectl(&["label", "featurestore", "demo", &label])
@@ -143,14 +135,11 @@ pub fn changed(change: &Json) -> Vec<String> {
 
 /// With the minimal Role, the feature stores of this provider are listed, and a warning names each missing permission.
 pub fn missing_permissions_are_warnings() {
-    let mut test = empty("query-rights");
+    let mut test = empty("query-permissions");
     operator::define();
     let own = make_own(&test);
     let kubeconfig = account::make(&test.namespace, "lister", &account::minimal_rules());
-    test.terraform.write("kubeconfig", &kubeconfig).unwrap();
-    let path = test.terraform.folder().join("kubeconfig");
-    test.terraform
-        .environment("TF_VAR_kubeconfig", &path.display().to_string());
+    test.use_kubeconfig(&kubeconfig);
     let namespace = test.namespace.name();
     let query = |config: &str| -> Run {
         let text = format!(

@@ -2,55 +2,30 @@
 
 use std::process::Stdio;
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
-
-const NO_PODS: &str = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: no-pods, namespace: @}\n\
-                       spec: {hard: {pods: '@limit@'}}\n";
-
-/// Limits the number of pods in the namespace from now on.
-pub fn limit_pods(test: &StoreUnderTest, limit: usize) {
-    let limit = limit.to_string();
-    let quota = NO_PODS
-        .replace("@limit@", &limit)
-        .replace('@', test.namespace.name());
-    test.namespace.cluster().apply(&quota).unwrap();
-    until("the quota to be counted", 120, || {
-        let quota = test
-            .namespace
-            .json(&["get", "resourcequota", "no-pods"])
-            .unwrap();
-        (quota["status"]["hard"]["pods"].as_str() == Some(limit.as_str())).then_some(())
-    });
-}
-
-pub fn lift_limit(test: &StoreUnderTest) {
-    test.namespace
-        .kubectl(&["delete", "resourcequota", "no-pods"])
-        .unwrap();
-}
+use crate::lifecycle::quota::{lift_limit, limit_pods};
+use crate::lifecycle::store::{StoreUnderTest, databases_with, until};
 
 /// Returns services without a Job, so that the rollout is the step that does not finish.
 fn services(replicas: u32, image: &str) -> String {
-    let stores = DATABASES.replace(
-        "server      = {",
-        &format!("server = {{ image = {image:?},"),
-    );
+    let stores = databases_with(&format!("image = {image:?}"));
     format!("scaling = {{ replicas = {replicas} }}\nfeast_apply = \"init_container\"\n{stores}")
 }
 
-/// Short timeouts for applies that cannot succeed.
-pub const IMPATIENT: &str = "timeouts = { create = \"20s\", update = \"20s\" }";
+/// Timeouts for applies whose pods a quota rejects. Such an apply fails after the grace period of 40 s, before these
+/// timeouts, so that a slow machine has time for the writes.
+pub const SHORT_TIMEOUTS: &str = "timeouts = { create = \"60s\", update = \"60s\" }";
 
 pub fn timed_out_create_converges() {
     let test = StoreUnderTest::new("create-times-out");
     limit_pods(&test, 0);
-    test.configure_all(&services(2, "feast:1"), IMPATIENT);
+    // The timeout is shorter than the grace period of the rejected pods, which would also end the apply.
+    let timeout = "timeouts = { create = \"35s\" }";
+    test.configure_all(&services(2, "feast:1"), timeout);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
-    assert!(
-        apply.stderr.contains("The rollout did not finish"),
-        "{apply}"
-    );
+    for part in ["The rollout did not finish", "after 35 s"] {
+        assert!(apply.messages().contains(part), "{part}\n{apply}");
+    }
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");
     let keep = "run `terraform untaint <address>` and apply again";
     assert!(apply.messages().contains(keep), "{apply}");
@@ -68,7 +43,7 @@ pub fn plan_is_not_empty_after_a_failed_rollout() {
     test.configure(&services(2, "feast:1"));
     test.apply();
     limit_pods(&test, 2);
-    test.configure_all(&services(2, "feast:2"), IMPATIENT);
+    test.configure_all(&services(2, "feast:2"), SHORT_TIMEOUTS);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
     assert!(apply.stderr.contains("exceeded quota"), "{apply}");

@@ -5,8 +5,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::concurrency::{another_folder, block_deletion, expect_single_error, release};
-use crate::lifecycle::recovery::{IMPATIENT, interrupt_apply, lift_limit, limit_pods};
+use crate::lifecycle::concurrency::{
+    block_deletion, configured_folder, expect_single_error, release,
+};
+use crate::lifecycle::quota::{self, lift_limit, limit_pods};
+use crate::lifecycle::recovery::{SHORT_TIMEOUTS, interrupt_apply};
 use crate::lifecycle::store::{
     DATABASES, PASSWORD, StoreUnderTest, configuration, make_store_secret, until,
 };
@@ -138,7 +141,7 @@ pub fn destroys_an_imported_store() {
     let test = StoreUnderTest::new("imported");
     test.configure(&services());
     test.apply();
-    let other = another_folder(&test, &services());
+    let other = configured_folder(&test, &services());
     let id = format!("{}/demo", test.namespace.name());
     let import = ["import", "-no-color", "feast_feature_store.demo", &id];
     other.run(&import).unwrap().expect_success();
@@ -209,20 +212,6 @@ fn is_terminating(namespace: &Namespace) -> Option<()> {
     (found.unwrap()["status"]["phase"] == "Terminating").then_some(())
 }
 
-/// Creates a quota in the namespace, and waits until it is enforced.
-fn limit(namespace: &Namespace, resource: &str) {
-    let quota = json!({
-        "apiVersion": "v1", "kind": "ResourceQuota",
-        "metadata": {"name": "limit", "namespace": namespace.name()},
-        "spec": {"hard": {resource: "0"}},
-    });
-    namespace.cluster().apply(&quota.to_string()).unwrap();
-    until("the quota to be counted", 120, || {
-        let quota = namespace.json(&["get", "resourcequota", "limit"]).unwrap();
-        quota["status"]["hard"][resource].is_string().then_some(())
-    });
-}
-
 pub fn rejects_an_unusable_namespace_at_plan() {
     let live = Live::new("moved");
     live.refuses_to_move(
@@ -242,11 +231,9 @@ pub fn rejects_an_unusable_namespace_at_plan() {
         "Cannot get Secret/feast-data-stores in namespace",
     );
     make_store_secret(&other, PASSWORD);
-    limit(&other, "count/deployments.apps");
+    quota::limit(&other, "limit", &json!({"count/deployments.apps": "0"}));
     live.refuses_to_move(other.name(), "exceeded quota: limit");
-    other
-        .kubectl(&["delete", "resourcequota", "limit"])
-        .unwrap();
+    quota::remove(&other, "limit");
 
     block_deletion(&other, "secret/feast-data-stores");
     let delete = ["delete", "namespace", other.name(), "--wait=false"];
@@ -305,8 +292,8 @@ pub fn rejects_a_name_in_use_at_plan() {
 }
 
 pub fn rejects_a_replacement_without_permissions() {
-    let live = Live::new("no-rights");
-    let other = lab::namespace("no-rights-in");
+    let live = Live::new("no-permissions");
+    let other = lab::namespace("no-permissions-in");
     make_store_secret(&other, PASSWORD);
     let write = |name: &str, text: &str| {
         live.test.terraform.write(name, text).unwrap();
@@ -352,7 +339,7 @@ pub fn rejects_a_replacement_without_permissions() {
     live.test.destroy();
 }
 
-pub fn rejects_a_requested_replacement_at_plan() {
+pub fn rejects_a_requested_replacement_without_its_secret() {
     let live = Live::new("requested");
     let secret = ["delete", "secret", "feast-data-stores"];
     live.test.namespace.kubectl(&secret).unwrap();
@@ -385,7 +372,7 @@ fn write_record(test: &StoreUnderTest, record: &Json) {
 pub fn adopts_a_failed_create_with_another_configuration() {
     let test = StoreUnderTest::new("another-config");
     limit_pods(&test, 0);
-    test.configure_all(&services(), IMPATIENT);
+    test.configure_all(&services(), SHORT_TIMEOUTS);
     let failed = test.terraform.apply().unwrap();
     assert_eq!(failed.status, Some(1), "{failed}");
     assert!(
@@ -401,7 +388,7 @@ pub fn adopts_a_failed_create_with_another_configuration() {
     // A create of another configuration that can still be running is not adopted.
     lift_limit(&test);
     let changed = format!("scaling = {{ replicas = 2 }}\n{}", services());
-    let other = another_folder(&test, &changed);
+    let other = configured_folder(&test, &changed);
     let running = json!({"id": "a", "complete": false, "deadline": i64::from(u32::MAX)});
     write_record(&test, &running);
     let rejected = other.apply().unwrap();
@@ -437,10 +424,10 @@ pub fn adopts_a_failed_create_with_another_configuration() {
 pub fn suggested_command_removes_leftovers() {
     let test = StoreUnderTest::new("cleanup");
     limit_pods(&test, 0);
-    test.configure_all(&services(), IMPATIENT);
+    test.configure_all(&services(), SHORT_TIMEOUTS);
     assert_eq!(test.terraform.apply().unwrap().status, Some(1));
     write_record(&test, &json!({"id": "a", "complete": false}));
-    let other = another_folder(
+    let other = configured_folder(
         &test,
         &format!("scaling = {{ replicas = 2 }}\n{}", services()),
     );

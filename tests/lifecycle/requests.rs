@@ -184,67 +184,86 @@ fn refresh() -> BTreeSet<(String, String)> {
 /// Checks the requests of a create, a plan, a change of one store and a destroy of ten stores. Returns the lists that
 /// the stores have not shared.
 fn check(test: &StoreUnderTest) -> Vec<String> {
+    let operations = [create(test), plan(test), change(test), destroy(test)];
+    operations.iter().flat_map(Cost::unshared).collect()
+}
+
+fn create(test: &StoreUnderTest) -> Cost {
     let text = configuration(STORES, "100m");
     test.terraform.write("main.tf", &text).unwrap();
-    let create = Cost::of(test, || {
+    let cost = Cost::of(test, || {
         test.terraform.apply().unwrap().expect_success();
     });
     // One for each object, and one at the end of the create.
-    let patches = create.total("patch");
-    create.expect("patches", patches, 13 * STORES..=13 * STORES);
-    let [lists, gets] = ["list", "get"].map(|verb| create.total(verb));
+    let patches = cost.total("patch");
+    cost.expect("patches", patches, 13 * STORES..=13 * STORES);
+    let [lists, gets] = ["list", "get"].map(|verb| cost.total(verb));
     let kinds = KINDS.len();
-    create.expect("lists", lists, kinds..=kinds * create.shared());
+    cost.expect("lists", lists, kinds..=kinds * cost.shared());
     // Each create reads the Secret with the database connections.
-    create.expect("gets", gets, 1..=STORES);
+    cost.expect("gets", gets, 1..=STORES);
     // There is no watch: nothing waits for a controller.
-    let others = create.sum() - patches - lists - gets;
-    create.expect("other requests", others, 0..=0);
+    let others = cost.sum() - patches - lists - gets;
+    cost.expect("other requests", others, 0..=0);
+    cost
+}
 
-    let plan = Cost::of(test, || {
+fn plan(test: &StoreUnderTest) -> Cost {
+    let cost = Cost::of(test, || {
         let plan = test.terraform.plan().unwrap();
         assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
     });
     assert_eq!(
-        plan.requests.keys().cloned().collect::<BTreeSet<_>>(),
+        cost.requests.keys().cloned().collect::<BTreeSet<_>>(),
         refresh()
     );
-    for (request, count) in &plan.requests {
-        plan.expect(&format!("{request:?}"), *count, 1..=plan.shared());
+    for (request, count) in &cost.requests {
+        cost.expect(&format!("{request:?}"), *count, 1..=cost.shared());
     }
+    cost
+}
 
-    let text = configuration(STORES, "101m");
-    test.terraform.write("main.tf", &text).unwrap();
-    let change = Cost::of(test, || {
-        test.terraform.apply().unwrap().expect_success();
-    });
-    // A dry run and a write of the Deployment, and of the Secret, which has the configuration.
-    change.expect("patches", change.total("patch"), 4..=4);
-    // Those of the refresh, and one for each kind that a store can have in its namespace. The Secret with the database
-    // connections is read again.
+/// Returns the number of lists of a refresh and a write: one for each kind of the refresh, and one for each kind that a
+/// store can have in its namespace.
+fn lists_of_a_write() -> usize {
     let namespaced = Kind::ALL
         .iter()
         .filter(|kind| kind.scope() == Scope::Namespace);
-    let kinds = KINDS.len() + namespaced.count();
-    let [lists, gets] = ["list", "get"].map(|verb| change.total(verb));
-    change.expect("lists", lists, kinds..=kinds * change.shared());
-    change.expect("gets", gets, 2..=1 + change.shared());
-    change.expect("other requests", change.sum() - 4 - lists - gets, 0..=0);
+    KINDS.len() + namespaced.count()
+}
 
-    let destroy = Cost::of(test, || test.destroy());
-    let shared = destroy.shared();
+fn change(test: &StoreUnderTest) -> Cost {
+    let text = configuration(STORES, "101m");
+    test.terraform.write("main.tf", &text).unwrap();
+    let cost = Cost::of(test, || {
+        test.terraform.apply().unwrap().expect_success();
+    });
+    // A dry run and a write of the Deployment, and of the Secret, which has the configuration.
+    cost.expect("patches", cost.total("patch"), 4..=4);
+    let kinds = lists_of_a_write();
+    let [lists, gets] = ["list", "get"].map(|verb| cost.total(verb));
+    cost.expect("lists", lists, kinds..=kinds * cost.shared());
+    // The Secret with the database connections is read again.
+    cost.expect("gets", gets, 2..=1 + cost.shared());
+    cost.expect("other requests", cost.sum() - 4 - lists - gets, 0..=0);
+    cost
+}
+
+fn destroy(test: &StoreUnderTest) -> Cost {
+    let cost = Cost::of(test, || test.destroy());
+    let shared = cost.shared();
+    let kinds = lists_of_a_write();
     // Of Deployments, CronJobs and pods. The log has the second request of a watch only after its end. A watch ends
     // when no store waits, and starts again with the next one.
     let watches = 3;
-    let [deletes, lists, gets] = ["delete", "list", "get"].map(|verb| destroy.total(verb));
-    destroy.expect("deletes", deletes, 12 * STORES..=12 * STORES);
-    destroy.expect("lists", lists, kinds + watches..=(kinds + watches) * shared);
+    let [deletes, lists, gets] = ["delete", "list", "get"].map(|verb| cost.total(verb));
+    cost.expect("deletes", deletes, 12 * STORES..=12 * STORES);
+    cost.expect("lists", lists, kinds + watches..=(kinds + watches) * shared);
     // Those of the refresh, and one for each store to check its owner.
-    destroy.expect("gets", gets, 1 + STORES..=shared + STORES);
-    let others = destroy.sum() - deletes - lists - gets;
-    destroy.expect("other requests", others, 0..=watches * shared);
-    let operations = [&create, &plan, &change, &destroy];
-    operations.into_iter().flat_map(Cost::unshared).collect()
+    cost.expect("gets", gets, 1 + STORES..=shared + STORES);
+    let others = cost.sum() - deletes - lists - gets;
+    cost.expect("other requests", others, 0..=watches * shared);
+    cost
 }
 
 /// Every round must meet its bounds. They allow for reads that a slow machine sends after the shared time, so one round

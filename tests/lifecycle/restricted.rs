@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value as Json, json};
 
+use crate::lifecycle::quota;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
 use crate::support::testbed::Namespace;
 
@@ -17,34 +18,22 @@ fn restrict(namespace: &Namespace) {
     (namespace.cluster())
         .kubectl(&["label", "namespace", namespace.name(), ENFORCE])
         .unwrap();
-    let quota = json!({
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "compute", "namespace": namespace.name()},
-        "spec": {"hard": {
-            "requests.cpu": "10", "requests.memory": "20Gi", "limits.cpu": "40", "limits.memory": "20Gi",
-        }},
+    // The API server learns of the level with a delay.
+    let probe = ["run", "probe", "--image=i", "--dry-run=server"];
+    until("the level is enforced", 60, || {
+        namespace.kubectl(&probe).is_err().then_some(())
     });
+    let hard = json!({
+        "requests.cpu": "10", "requests.memory": "20Gi", "limits.cpu": "40", "limits.memory": "20Gi",
+    });
+    quota::limit(namespace, "compute", &hard);
     let deny = json!({
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": {"name": "default-deny", "namespace": namespace.name()},
         "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
     });
-    for object in [quota, deny] {
-        namespace.cluster().apply(&object.to_string()).unwrap();
-    }
-    // The API server learns of both with a delay.
-    let probe = ["run", "probe", "--image=i", "--dry-run=server"];
-    until("the level is enforced", 60, || {
-        namespace.kubectl(&probe).is_err().then_some(())
-    });
-    until("the quota is counted", 60, || {
-        let quota = namespace
-            .json(&["get", "resourcequota", "compute"])
-            .unwrap();
-        quota["status"]["hard"].is_object().then_some(())
-    });
+    namespace.cluster().apply(&deny.to_string()).unwrap();
 }
 
 /// Runs the Job of the CronJob, and waits until its pod is accepted.

@@ -249,7 +249,7 @@ pub async fn unschedulable_pod(lab: Lab) {
 }
 
 /// The wait of another object has used up the time.
-pub async fn expired_wait_checks_once(lab: Lab) {
+pub async fn expired_wait_reports_the_current_state(lab: Lab) {
     let nowhere = one_replica("", |spec| {
         spec["template"]["spec"]["nodeSelector"] = json!({"accelerator": "none-such"});
     });
@@ -297,14 +297,14 @@ pub async fn pvc_without_volume(lab: Lab) {
     let mut wanted = one_replica("", |spec| {
         spec["template"]["spec"]["volumes"] = json!([{"name": "feast-data", "persistentVolumeClaim": {"claimName": "feast-x-online"}}]);
     });
-    let (key, claim) = object(
+    let (key, pvc) = object(
         Kind::PersistentVolumeClaim,
         "feast-x-online",
         "x",
         json!({"spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "none-such",
             "resources": {"requests": {"storage": "1Gi"}}}}),
     );
-    wanted.insert(key, claim);
+    wanted.insert(key, pvc);
     expect_timeout(
         &lab,
         &wanted,
@@ -404,11 +404,11 @@ pub async fn ignores_issues_of_old_pods(lab: Lab) {
             .contains(" and 2 others, container online: "),
         "three pods, one entry"
     );
-    let mut mended = three("");
-    let deployment = mended.get_mut(&deployment_key("x")).expect("wanted");
+    let mut fixed = three("");
+    let deployment = fixed.get_mut(&deployment_key("x")).expect("wanted");
     let annotations = json!({"testbed.feast.dev/ready-after": "1s"});
     deployment["spec"]["template"]["metadata"]["annotations"] = annotations;
-    let live = roll_out(&lab, &mended, 180, 0).await;
+    let live = roll_out(&lab, &fixed, 180, 0).await;
     assert_eq!(live.expect("rolled out")["status"]["readyReplicas"], 3);
 }
 

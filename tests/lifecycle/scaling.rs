@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
+use crate::lifecycle::store::{DATABASES, StoreUnderTest, databases_with, until};
 
 const AUTOSCALING: &str = "scaling = { autoscaling = { min_replicas = 1, max_replicas = 4 } }";
 
@@ -128,14 +128,9 @@ pub fn refresh_ignores_autoscaled_counts() {
     test.destroy();
 }
 
-pub fn keeps_an_external_count() {
+pub fn keeps_a_replica_count_set_outside_terraform() {
     let test = StoreUnderTest::new("external");
-    let with_image = |image: &str| {
-        DATABASES.replace(
-            "server      = {",
-            &format!("server = {{ image = {image:?},"),
-        )
-    };
+    let with_image = |image: &str| databases_with(&format!("image = {image:?}"));
     test.configure(&with_image("quay.io/feastdev/feature-server:0.67.0"));
     test.apply();
     assert_eq!(test.replicas(), 1);
@@ -147,14 +142,13 @@ pub fn keeps_an_external_count() {
 
     test.configure(&with_image("quay.io/feastdev/feature-server:0.65.0"));
     test.apply();
-    let deployment = test.deployment();
     assert_eq!(
         (
             test.replicas(),
-            deployment["status"]["readyReplicas"].as_u64(),
-            deployment["spec"]["template"]["spec"]["containers"][0]["image"].as_str(),
+            test.deployment()["status"]["readyReplicas"].as_u64(),
+            test.image().as_str(),
         ),
-        (5, Some(5), Some("quay.io/feastdev/feature-server:0.65.0"))
+        (5, Some(5), "quay.io/feastdev/feature-server:0.65.0")
     );
     test.destroy();
 }

@@ -180,7 +180,7 @@ pub fn names_all_missing_secrets() {
         "secret_ref = { name = \"none-such\" }",
         1,
     );
-    test.configure_all(&services, r#"timeouts = { create = "3s" }"#);
+    test.configure_all(&services, r#"timeouts = { create = "15s" }"#);
     let sql = r#"{"data": {"sql": null}}"#;
     test.patch("secret/feast-data-stores", sql);
     let run = test.terraform.apply().unwrap();
@@ -191,7 +191,7 @@ pub fn names_all_missing_secrets() {
         "Secret/none-such",
         "It does not exist",
         "It has no key \"sql\"",
-        "The apply waited 3 s for it, in case an operator creates it.",
+        "The apply waited 15 s for it, in case an operator creates it.",
     ] {
         assert!(messages.contains(part), "{part}\n{run}");
     }

@@ -24,6 +24,24 @@ pub const DATABASES: &str = r#"
     }
 "#;
 
+/// The required providers, the variables and the provider block of [`configuration`]. The cluster and the namespace are
+/// variables.
+pub const PROVIDER_BLOCK: &str = r#"
+terraform {
+  required_providers {
+    feast = { source = "feast-dev/feast" }
+  }
+}
+
+variable "kubeconfig" { type = string }
+variable "namespace" { type = string }
+
+provider "feast" {
+  config_path = var.kubeconfig
+  namespace   = var.namespace
+}
+"#;
+
 /// The kinds of the objects of a feature store, for kubectl.
 pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
                          horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,jobs,cronjobs,roles,rolebindings";
@@ -36,9 +54,7 @@ pub struct StoreUnderTest {
 impl StoreUnderTest {
     /// Creates a store with Terraform.
     pub fn new(name: &str) -> Self {
-        let tool = lab::tool_path(Tool::Terraform);
-        let terraform = Terraform::new(&tool, lab::provider()).unwrap();
-        Self::with(terraform, name)
+        Self::with(lab::terraform(Tool::Terraform), name)
     }
 
     pub fn with(terraform: Terraform, name: &str) -> Self {
@@ -48,13 +64,32 @@ impl StoreUnderTest {
     pub fn on(mut terraform: Terraform, namespace: Namespace) -> Self {
         make_store_secret(&namespace, PASSWORD);
         let kubeconfig = namespace.cluster().kubeconfig().display().to_string();
-        terraform
-            .environment("TF_VAR_kubeconfig", &kubeconfig)
-            .environment("TF_VAR_namespace", namespace.name());
+        set_variables(&mut terraform, &kubeconfig, namespace.name());
         Self {
             terraform,
             namespace,
         }
+    }
+
+    /// Creates another working folder for the same namespace, with an empty state and no configuration.
+    pub fn another_folder(&self, tool: Tool) -> Terraform {
+        let kubeconfig = self.namespace.cluster().kubeconfig().display().to_string();
+        self.another_folder_with(tool, &kubeconfig)
+    }
+
+    /// The same as [`StoreUnderTest::another_folder`], with the path of another kubeconfig.
+    pub fn another_folder_with(&self, tool: Tool, kubeconfig: &str) -> Terraform {
+        let mut terraform = lab::terraform(tool);
+        set_variables(&mut terraform, kubeconfig, self.namespace.name());
+        terraform
+    }
+
+    /// Writes the content of another kubeconfig, which the following commands use.
+    pub fn use_kubeconfig(&mut self, text: &str) {
+        self.terraform.write("kubeconfig", text).unwrap();
+        let path = self.terraform.folder().join("kubeconfig");
+        self.terraform
+            .environment("TF_VAR_kubeconfig", &path.display().to_string());
     }
 
     /// Writes a configuration of the store `demo` with these `services`.
@@ -133,6 +168,13 @@ impl StoreUnderTest {
         self.deployment()["spec"]["replicas"].as_u64().unwrap()
     }
 
+    /// Returns the image of the first server of the live Deployment.
+    pub fn image(&self) -> String {
+        let deployment = self.deployment();
+        let image = &deployment["spec"]["template"]["spec"]["containers"][0]["image"];
+        image.as_str().unwrap().to_owned()
+    }
+
     /// Returns (min, max) of the autoscaler, if there is one.
     pub fn autoscaler(&self) -> Option<(u64, u64)> {
         let hpas = self.namespace.json(&["get", "hpa"]).unwrap();
@@ -156,6 +198,20 @@ impl StoreUnderTest {
     }
 }
 
+/// Sets the variables of [`PROVIDER_BLOCK`].
+fn set_variables(terraform: &mut Terraform, kubeconfig: &str, namespace: &str) {
+    terraform
+        .environment("TF_VAR_kubeconfig", kubeconfig)
+        .environment("TF_VAR_namespace", namespace);
+}
+
+/// Returns [`DATABASES`] with these additional attributes of the online server.
+pub fn databases_with(server: &str) -> String {
+    let text = DATABASES.replace("server      = {", &format!("server = {{ {server},"));
+    assert_ne!(text, DATABASES);
+    text
+}
+
 /// Returns a configuration whose plans check what the cluster would refuse.
 pub fn with_preflight(configuration: &str) -> String {
     let text = configuration.replace(
@@ -166,24 +222,10 @@ pub fn with_preflight(configuration: &str) -> String {
     text
 }
 
-/// Returns the configuration of a store `demo`. The cluster and the namespace are variables.
+/// Returns the configuration of a store `demo`: the [`PROVIDER_BLOCK`] and the resource.
 pub fn configuration(services: &str, attributes: &str) -> String {
     format!(
-        r#"
-terraform {{
-  required_providers {{
-    feast = {{ source = "feast-dev/feast" }}
-  }}
-}}
-
-variable "kubeconfig" {{ type = string }}
-variable "namespace" {{ type = string }}
-
-provider "feast" {{
-  config_path = var.kubeconfig
-  namespace   = var.namespace
-}}
-
+        r#"{PROVIDER_BLOCK}
 resource "feast_feature_store" "demo" {{
   name          = "demo"
   feast_project = "demo"

@@ -84,12 +84,12 @@ pub fn delays_pod_readiness() {
 
 pub fn volumes_are_provisioned() {
     let namespace = lab::namespace("volumes");
-    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\n\
-                 metadata: {name: data, namespace: @}\n\
-                 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\n";
+    let pvc = "apiVersion: v1\nkind: PersistentVolumeClaim\n\
+               metadata: {name: data, namespace: @}\n\
+               spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 5Gi}}}\n";
     namespace
         .cluster()
-        .apply(&claim.replace('@', namespace.name()))
+        .apply(&pvc.replace('@', namespace.name()))
         .unwrap();
     let bound = "--for=jsonpath={.status.phase}=Bound";
     namespace

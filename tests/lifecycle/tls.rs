@@ -125,8 +125,8 @@ pub fn requires_the_ca_of_a_token_provider() {
     test.destroy();
 }
 
-pub fn checks_a_remote_registry_first() {
-    let test = StoreUnderTest::new("peer");
+pub fn rejects_a_missing_or_unencrypted_remote_registry() {
+    let test = StoreUnderTest::new("remote-registry");
     test.configure(r#"registry = { remote = { feast_ref = { name = "shared" } } }"#);
     expect_rejected(
         &test,

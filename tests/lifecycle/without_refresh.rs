@@ -6,7 +6,7 @@ use crate::support::terraform::Exit;
 
 const NO_REFRESH: &str = "-refresh=false";
 
-pub fn every_operation_needs_no_refresh() {
+pub fn every_operation_succeeds_without_a_refresh() {
     lab::with_each_tool(|terraform| {
         let test = StoreUnderTest::with(terraform, "no-refresh");
         let configure = |replicas: u32, team: &str| {

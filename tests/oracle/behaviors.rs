@@ -149,8 +149,8 @@ pub const BEHAVIORS: &[Behavior] = &[
         tests: &[
             "src/feast/rules/stores.rs::paths_on_and_off_pvcs",
             "src/feast/rules/pvcs.rs::rejects_mount_paths_that_collide",
-            "path out of its claim",
-            "two claims at one place",
+            "path out of its PVC",
+            "two PVCs at one place",
         ],
     },
     Behavior {

@@ -194,14 +194,16 @@ pub const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         subject: "pods of the CronJob",
-        operator: "without `automountServiceAccountToken`; `container_configs.node_selector` is ignored",
-        provider: "with both",
-        reason: "The pods need the token, whatever the setting of their account, and every field of the configuration takes effect.",
+        operator: "without `automountServiceAccountToken`, tolerations and affinity; `container_configs.node_selector` is ignored",
+        provider: "with `automountServiceAccountToken`, the tolerations of `services`, and `container_configs.node_selector` or else the node affinity of `services`",
+        reason: "The pods need the token, whatever the setting of their account, and nodes on which they can run. Every field of the configuration takes effect.",
         in_operator: nothing,
         in_provider: |objects, _| {
             for object in objects.values_mut() {
                 let pod = "/spec/jobTemplate/spec/template/spec";
                 remove(object, pod, "automountServiceAccountToken");
+                remove(object, pod, "tolerations");
+                remove(object, pod, "affinity");
                 remove(object, pod, "nodeSelector");
             }
         },

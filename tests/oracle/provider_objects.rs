@@ -123,7 +123,7 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Rejection> {
         Ok(resolved) => Ok(resolved
             .manifests
             .into_iter()
-            .map(|(key, manifest)| (key.to_string(), to_apply_body(&key, &manifest)))
+            .map(|(key, manifest)| (key.to_string(), to_apply_body(&key, &manifest).into_owned()))
             .collect()),
         Err(errors) => Err(Rejection::Apply(
             errors
@@ -135,7 +135,7 @@ pub fn objects(manifest: &str, others: &[Json]) -> Result<Objects, Rejection> {
 }
 
 /// Returns the Service of another feature store's registry, either from `others` or rendered from its custom resource.
-fn service(peer: &RemoteStore, others: &[Json]) -> Option<Json> {
+fn service(remote: &RemoteStore, others: &[Json]) -> Option<Json> {
     let find = |kind: &str, name: &str| {
         let found = others
             .iter()
@@ -143,12 +143,12 @@ fn service(peer: &RemoteStore, others: &[Json]) -> Option<Json> {
         found.cloned()
     };
     let from_custom_resource = || {
-        let store = find("FeatureStore", &peer.name)?;
+        let store = find("FeatureStore", &remote.name)?;
         let manifest = serde_saphyr::to_string(&store).unwrap();
         let mut objects = objects(&manifest, others).unwrap();
-        objects.remove(&format!("Service/{}", peer.service()))
+        objects.remove(&format!("Service/{}", remote.service()))
     };
-    find("Service", &peer.service()).or_else(from_custom_resource)
+    find("Service", &remote.service()).or_else(from_custom_resource)
 }
 
 /// Returns the documents of a YAML text.

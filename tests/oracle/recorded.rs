@@ -12,9 +12,6 @@ use super::provider_objects::{self, Rejection};
 use super::recording::{self, Outcome, Recording};
 use super::rejected;
 
-/// Cases that do not agree yet, with the reason.
-const KNOWN_DISAGREEMENTS: &[(&str, &str)] = &[];
-
 /// Cases that the operator accepts and this provider rejects, with the attribute and the reason.
 const REJECTED_HERE: &[(&str, &str, &str)] = &[
     (
@@ -64,9 +61,7 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
     let mut trials = Vec::new();
     for index in 0..recordings.len() {
         let (name, recordings) = (recordings[index].case.clone(), recordings.clone());
-        trials.push(Trial::test(name.clone(), move || {
-            expect_known_disagreement(&name, check(&recordings[index]))
-        }));
+        trials.push(Trial::test(name, move || check(&recordings[index])));
     }
     for difference in DIFFERENCES {
         let (name, recordings) = (difference.subject, recordings.clone());
@@ -78,9 +73,7 @@ pub fn trials(folder: &Path) -> Vec<Trial> {
     let odd = list("accepted_though_odd.json").into_iter();
     trials.extend(odd.map(|case| {
         let name = format!("odd {}", case["case"].as_str().unwrap_or_default());
-        Trial::test(name.clone(), move || {
-            expect_known_disagreement(&name, check_odd(&case))
-        })
+        Trial::test(name, move || check_odd(&case))
     }));
     trials
 }
@@ -130,17 +123,6 @@ fn check_odd(case: &Json) -> Result<(), Failed> {
         (Some(attribute), Err(rejected)) if rejected.text().contains(attribute) => Ok(()),
         (_, Ok(_)) => Err("is accepted".into()),
         (_, Err(rejected)) => Err(rejected.text().into()),
-    }
-}
-
-fn expect_known_disagreement(name: &str, result: Result<(), Failed>) -> Result<(), Failed> {
-    match (
-        KNOWN_DISAGREEMENTS.iter().find(|(case, _)| *case == name),
-        result,
-    ) {
-        (None, result) => result,
-        (Some(_), Err(_)) => Ok(()),
-        (Some(_), Ok(())) => Err("agrees: remove it from KNOWN_DISAGREEMENTS".into()),
     }
 }
 

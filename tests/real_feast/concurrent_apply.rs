@@ -27,7 +27,7 @@ const VIEWS: usize = 5;
 const ROUNDS: usize = 3;
 
 /// Each round uses an empty registry. In most rounds, at least one pod fails, on tables or versions that another has
-/// just created. With a filled registry, no pod fails, but one change becomes several versions.
+/// just created. With a registry that has definitions, no pod fails, but one change becomes several versions.
 pub fn sql_registry() {
     let postgres = lab::postgres();
     for round in 1..=ROUNDS {
@@ -66,8 +66,8 @@ pub fn sql_registry() {
 /// rolling update, which has two pods at the same time: Feast writes the file in place, without a lock, so it can lose
 /// views or be damaged. No `feast apply` repairs a damaged file; one without the file does.
 pub fn file_registry() {
-    let claim = json!({"ref": {"name": "registry"}, "mountPath": "/data"});
-    let registry = json!({"local": {"persistence": {"file": {"pvc": claim}}}});
+    let pvc = json!({"ref": {"name": "registry"}, "mountPath": "/data"});
+    let registry = json!({"local": {"persistence": {"file": {"pvc": pvc}}}});
     let configuration =
         json!({"name": "demo", "feastProject": "demo", "services": {"registry": registry}});
     let store = lab::feature_store(&configuration, &Secrets::new(), None);

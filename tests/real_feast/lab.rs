@@ -128,12 +128,12 @@ pub fn resolve(configuration: &Json, secrets: &Secrets) -> (Store, Objects<Resol
             (source, values)
         })
         .collect();
-    let filled = prepared.resolve_secrets(&resolve::Secrets {
+    let resolved = prepared.resolve_secrets(&resolve::Secrets {
         contents: &contents,
         hash_key: b"key",
         configuration: &text,
     });
-    let objects = filled.unwrap_or_else(|errors| panic!("{configuration:?}: {errors:?}"));
+    let objects = resolved.unwrap_or_else(|errors| panic!("{configuration:?}: {errors:?}"));
     (store, objects)
 }
 

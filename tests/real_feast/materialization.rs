@@ -92,8 +92,9 @@ fn in_a_database(database: &str) -> Registry {
     }
 }
 
-/// Sends requests to the server, and as a client with the client's configuration, during one materialization.
-fn materialize(registry: &Registry, serve: bool) -> (Requests, Requests) {
+/// Returns a feature store with this registry and with its online store in Redis. `serve` is the setting
+/// `serve_features_while_materializing`.
+fn feature_store(registry: &Registry, serve: bool) -> lab::FeatureStoreInCluster {
     let cache = format!(
         "connection_string: 127.0.0.1:{},password={}\n",
         Redis::PORT,
@@ -113,12 +114,15 @@ fn materialize(registry: &Registry, serve: bool) -> (Requests, Requests) {
         services["registry"]["serveFeaturesWhileMaterializing"] = json!(false);
     }
     let configuration = json!({"name": "demo", "feastProject": "demo", "services": services});
-    let store = lab::feature_store(&configuration, &secrets, registry.postgres);
-    let mut pod = store.pod();
-    Redis::start(&mut pod, lab::python()).unwrap();
+    lab::feature_store(&configuration, &secrets, registry.postgres)
+}
+
+/// Starts Redis, materializes the older rows, and starts the servers.
+fn start_servers(store: &lab::FeatureStoreInCluster, pod: &mut Pod<'_>) {
+    Redis::start(pod, lab::python()).unwrap();
     pod.make_services(&store.services()).unwrap();
     pod.run("feast-init").unwrap().success();
-    repository::from_a_file(&pod, "/feast-data");
+    repository::from_a_file(pod, "/feast-data");
     pod.exec("online", &["feast", "apply"]).unwrap().success();
     // The newest rows are left for the next materialization.
     let first = "feast materialize-incremental $(date -u -d '-80 minutes' +'%Y-%m-%dT%H:%M:%S')";
@@ -131,6 +135,13 @@ fn materialize(registry: &Registry, serve: bool) -> (Requests, Requests) {
     for server in pod.servers() {
         pod.wait_until_ready(&server).unwrap();
     }
+}
+
+/// Sends requests to the server, and as a client with the client's configuration, during one materialization.
+fn materialize(registry: &Registry, serve: bool) -> (Requests, Requests) {
+    let store = feature_store(registry, serve);
+    let mut pod = store.pod();
+    start_servers(&store, &mut pod);
     let folder = application(&pod, store.client_yaml());
     let load = Load::start(&pod, URL, &features_request(), 2, PAUSE).unwrap();
     let client = thread::scope(|scope| {

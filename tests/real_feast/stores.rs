@@ -113,15 +113,15 @@ pub fn redis_and_duckdb() {
 
 /// All stores in files on PVCs, with the feature repository on the offline store's PVC. A second pod then uses them.
 pub fn sqlite_on_pvcs() {
-    let claim = |path: &str| json!({"create": {}, "mountPath": path});
+    let pvc = |path: &str| json!({"create": {}, "mountPath": path});
     let configuration = json!({
         "name": "demo",
         "feastProject": "demo",
         "services": {
-            "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": claim("/data/online")}}},
-            "offlineStore": {"persistence": {"file": {"type": "dask", "pvc": claim("/data/offline")}}},
+            "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": pvc("/data/online")}}},
+            "offlineStore": {"persistence": {"file": {"type": "dask", "pvc": pvc("/data/offline")}}},
             "registry": {"local": {
-                "persistence": {"file": {"path": "catalogue.db", "pvc": claim("/data/registry")}},
+                "persistence": {"file": {"path": "catalogue.db", "pvc": pvc("/data/registry")}},
                 "server": {"grpc": false, "restAPI": true},
             }},
         },

@@ -206,7 +206,7 @@ pub fn a_server_beyond_its_memory_limit() {
         &Expected {
             name: "memory",
             cause: "OOMKilled",
-            logged: ("OOMKilled", 20),
+            logged: ("OOMKilled", 30),
             ends: 90,
         },
     );
@@ -233,8 +233,8 @@ pub fn an_image_that_cannot_be_pulled() {
         &Expected {
             name: "image",
             cause: "dial tcp 127.0.0.1:9: connect: connection refused",
-            logged: ("ErrImagePull", 10),
-            ends: 70,
+            logged: ("ErrImagePull", 30),
+            ends: 90,
         },
     );
 }
@@ -247,8 +247,8 @@ pub fn a_secret_that_does_not_exist() {
         &Expected {
             name: "secret",
             cause: "secret \"missing\" not found",
-            logged: ("FailedMount", 15),
-            ends: 70,
+            logged: ("FailedMount", 30),
+            ends: 90,
         },
     );
 }
@@ -260,8 +260,8 @@ pub fn an_image_that_runs_as_root() {
         &Expected {
             name: "root",
             cause: "container has runAsNonRoot and image will run as root",
-            logged: ("CreateContainerConfigError", 15),
-            ends: 70,
+            logged: ("CreateContainerConfigError", 30),
+            ends: 90,
         },
     );
 }
@@ -270,12 +270,12 @@ pub fn a_csi_driver_that_does_not_exist() {
     let volumes = r#"volumes = [{ name = "extra", csi = { driver = "missing.example.com" } }]"#;
     let mount = r#"volume_mounts = [{ name = "extra", mount_path = "/extra" }]"#;
     check(
-        server("csi", 20, volumes, mount),
+        server("csi", 40, volumes, mount),
         &Expected {
             name: "csi",
             cause: "missing.example.com",
-            logged: ("FailedMount", 15),
-            ends: 30,
+            logged: ("FailedMount", 30),
+            ends: 60,
         },
     );
 }
@@ -284,12 +284,12 @@ pub fn a_sandbox_that_cannot_be_created() {
     // The kernel rejects the value.
     let context = r#"security_context = { sysctls = [{ name = "net.ipv4.ip_unprivileged_port_start", value = "99999999" }] }"#;
     check(
-        server("sandbox", 20, context, ""),
+        server("sandbox", 40, context, ""),
         &Expected {
             name: "sandbox",
             cause: "ip_unprivileged_port_start",
-            logged: ("FailedCreatePodSandBox", 15),
-            ends: 30,
+            logged: ("FailedCreatePodSandBox", 30),
+            ends: 60,
         },
     );
 }
@@ -301,8 +301,8 @@ pub fn a_container_that_cannot_be_created() {
         &Expected {
             name: "container",
             cause: "/var/lib/kubelet/seccomp/missing.json: no such file or directory",
-            logged: ("CreateContainerError", 15),
-            ends: 70,
+            logged: ("CreateContainerError", 30),
+            ends: 90,
         },
     );
 }
@@ -336,7 +336,7 @@ pub fn a_volume_without_space() {
         &Expected {
             name: "no-space",
             cause: "OSError: [Errno 28] No space left on device",
-            logged: ("Error, exit code 1", 15),
+            logged: ("Error, exit code 1", 30),
             ends: 90,
         },
     );
@@ -345,12 +345,12 @@ pub fn a_volume_without_space() {
 pub fn a_pod_that_no_node_takes() {
     let requests = r#"resources = { requests = { cpu = "1000" } }"#;
     check(
-        server("unschedulable", 5, "", requests),
+        server("unschedulable", 30, "", requests),
         &Expected {
             name: "unschedulable",
             cause: "0/1 nodes are available: 1 Insufficient cpu",
-            logged: ("Insufficient cpu", 3),
-            ends: 15,
+            logged: ("Insufficient cpu", 20),
+            ends: 50,
         },
     );
 }
@@ -362,7 +362,7 @@ pub fn a_git_repository_that_cannot_be_cloned() {
         &Expected {
             name: "git",
             cause: "Could not resolve host: git.invalid",
-            logged: ("init container feast-init: Error, exit code 1", 15),
+            logged: ("init container feast-init: Error, exit code 1", 30),
             ends: 90,
         },
     );
@@ -433,8 +433,8 @@ pub fn a_node_whose_network_is_repaired() {
     store.destroy();
 }
 
-/// Creates the claim `data` of a volume that is a folder of root on the node. `source` returns the volume's source.
-fn create_claim(store: &Store, source: impl Fn(&str) -> Json) {
+/// Creates the PVC `data` of a volume that is a folder of root on the node. `source` returns the volume's source.
+fn create_pvc(store: &Store, source: impl Fn(&str) -> Json) {
     let namespace = store.namespace.name();
     let place = format!("/var/lib/kubelet/{namespace}");
     let node = store.lab.cluster.folder().unwrap();
@@ -446,43 +446,43 @@ fn create_claim(store: &Store, source: impl Fn(&str) -> Json) {
     };
     let mut volume = source(&place);
     volume["capacity"] = json!({"storage": "1Gi"});
-    let claim = json!({"volumeName": namespace, "resources": {"requests": {"storage": "1Gi"}}});
+    let pvc = json!({"volumeName": namespace, "resources": {"requests": {"storage": "1Gi"}}});
     let items = json!([
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": namespace}, "spec": with(volume)},
         {
             "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-            "metadata": {"name": "data", "namespace": namespace}, "spec": with(claim),
+            "metadata": {"name": "data", "namespace": namespace}, "spec": with(pvc),
         },
     ]);
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     store.lab.cluster.apply(&list.to_string()).unwrap();
 }
 
-pub fn a_claim_that_the_user_cannot_write() {
+pub fn a_pvc_that_the_user_cannot_write() {
     let scratch = r#"persistent_volume_claim = { claim_name = "data" }"#;
     let script = r#"exec python3 -c "open('/scratch/data', 'w')""#;
-    let store = scripted("claim", 240, scratch, script);
+    let store = scripted("pvc", 240, scratch, script);
     // The kubelet does not change the owner of such a volume.
-    create_claim(&store, |path| json!({"hostPath": {"path": path}}));
+    create_pvc(&store, |path| json!({"hostPath": {"path": path}}));
     check(
         store,
         &Expected {
-            name: "claim",
+            name: "pvc",
             cause: "PermissionError: [Errno 13] Permission denied: '/scratch/data'",
-            logged: ("Error, exit code 1", 15),
+            logged: ("Error, exit code 1", 30),
             ends: 90,
         },
     );
 }
 
 /// Without a security context, and although the volume belongs to root.
-pub fn a_claim_is_writable() {
+pub fn a_pvc_is_writable() {
     let pvc = r#"pvc = { ref = { name = "data" }, mount_path = "/data" }"#;
     let services = format!(
         "online_store = {{ persistence = {{ file = {{ path = \"online.db\", {pvc} }} }} }}"
     );
     let store = store("writable", "", &services);
-    create_claim(&store, |path| {
+    create_pvc(&store, |path| {
         let node = json!({"key": "kubernetes.io/hostname", "operator": "In", "values": ["node"]});
         let node = json!({"nodeSelectorTerms": [{"matchExpressions": [node]}]});
         json!({"local": {"path": path}, "nodeAffinity": {"required": node}})

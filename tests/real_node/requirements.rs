@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::support::node::missing_control_groups;
+use crate::support::node::missing_cgroups;
 
-pub fn control_groups_of_version_2_are_not_supported() {
+pub fn rejects_cgroups_v2() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join("cgroup.controllers"),
@@ -12,14 +12,12 @@ pub fn control_groups_of_version_2_are_not_supported() {
     )
     .unwrap();
     assert_eq!(
-        missing_control_groups(folder.path()).as_deref(),
-        Some(
-            "a node needs control groups of version 1, and this machine has version 2, which is not supported yet"
-        )
+        missing_cgroups(folder.path()).as_deref(),
+        Some("a node needs cgroups v1, and this machine has v2, which is not supported yet")
     );
 }
 
-pub fn control_groups_of_version_1_are_named_if_they_are_not_mounted() {
+pub fn names_cgroups_v1_hierarchies_that_are_not_mounted() {
     let folder = tempfile::tempdir().unwrap();
     for hierarchy in [
         "blkio", "cpu", "cpuacct", "cpuset", "freezer", "memory", "pids",
@@ -29,9 +27,7 @@ pub fn control_groups_of_version_1_are_named_if_they_are_not_mounted() {
         fs::write(path.join("cgroup.procs"), "").unwrap();
     }
     assert_eq!(
-        missing_control_groups(folder.path()).as_deref(),
-        Some(
-            "a node needs control groups of version 1, and these hierarchies are not mounted: devices, systemd"
-        )
+        missing_cgroups(folder.path()).as_deref(),
+        Some("a node needs cgroups v1, and these hierarchies are not mounted: devices, systemd")
     );
 }

@@ -2,8 +2,8 @@
 //! control plane of the testbed.
 //!
 //! 1. [`missing`] names what a machine lacks to run one. It needs Linux and root, but no container engine.
-//! 2. [`Node::start`] finds or builds the programs, once, and starts them in namespaces and control groups of their
-//!    own, in which the node's network and firewall rules stay too.
+//! 2. [`Node::start`] finds or builds the programs, once, and starts them in namespaces and cgroups of their own, in
+//!    which the node's network and firewall rules stay too.
 //! 3. Dropping the [`Node`] removes everything, and so does the death of this process ([`keeper`]), unless it is kept
 //!    with [`Node::keep`].
 //!
@@ -49,7 +49,7 @@ use keeper::Keeper;
 use packages::Packages;
 
 pub use postgres::Postgres;
-pub use requirements::{missing, missing_control_groups};
+pub use requirements::{missing, missing_cgroups};
 
 /// The node's address in its own network, which only this machine reaches.
 pub const ADDRESS: &str = "10.213.0.2";
@@ -281,7 +281,25 @@ impl Start<'_> {
     }
 
     fn node(&mut self, cluster: &Cluster, python: &Python) -> Result<()> {
-        let (tools, folder) = (self.tools, self.folder.clone());
+        self.write_configuration()?;
+        self.copy_network_plugins()?;
+        self.start_container_runtime(python)?;
+        self.start_node_programs()?;
+        self.wait("the node to be ready", || {
+            let wait = [
+                "wait",
+                "node",
+                NAME,
+                "--for=condition=Ready",
+                "--timeout=1s",
+            ];
+            cluster.kubectl(&wait).is_ok()
+        })
+    }
+
+    /// Writes the configuration files of the node's programs.
+    fn write_configuration(&self) -> Result<()> {
+        let folder = &self.folder;
         for (file, text) in [
             (
                 "containerd.toml",
@@ -305,16 +323,28 @@ impl Start<'_> {
                 .replace("@runc@", &self.packages.runc().to_string_lossy());
             write(&folder.join(file), &text)?;
         }
+        Ok(())
+    }
+
+    /// Copies the CNI plugins to the folder in which containerd expects them.
+    fn copy_network_plugins(&self) -> Result<()> {
+        let folder = self.folder.join("root/opt/cni/bin");
         for plugin in [
             Tool::CniBridge,
             Tool::CniLoopback,
             Tool::CniHostLocal,
             Tool::CniPortmap,
         ] {
-            let from = tools.path(plugin)?;
-            let to = folder.join("root/opt/cni/bin").join(plugin.binary());
+            let from = self.tools.path(plugin)?;
+            let to = folder.join(plugin.binary());
             fs::copy(from, &to).doing(|| format!("copying {}", from.display()))?;
         }
+        Ok(())
+    }
+
+    /// Starts containerd, and imports the images.
+    fn start_container_runtime(&mut self, python: &Python) -> Result<()> {
+        let (tools, folder) = (self.tools, self.folder.clone());
         let specification = folder.join("runtime.json");
         let mounted = [(folder.join("repository"), PathBuf::from(REPOSITORY))];
         image::write_runtime_specification(
@@ -324,9 +354,8 @@ impl Start<'_> {
             &specification,
         )?;
 
-        let config = |file: &str| folder.join(file).display().to_string();
         let mut containerd = Command::new(tools.path(Tool::Containerd)?);
-        containerd.args(["--config", &config("containerd.toml")]);
+        containerd.args(["--config", &self.config("containerd.toml")]);
         self.spawn("containerd", containerd)?;
         let socket = folder.join("root/run/containerd/containerd.sock");
         self.wait("containerd to listen", || socket.exists())?;
@@ -338,12 +367,17 @@ impl Start<'_> {
         ] {
             self.import(&image)?;
         }
+        Ok(())
+    }
 
+    /// Starts kubelet, kube-proxy and CoreDNS.
+    fn start_node_programs(&mut self) -> Result<()> {
+        let tools = self.tools;
         let mut kubelet = Command::new(tools.path(Tool::Kubelet)?);
         kubelet
             .args([
-                &format!("--config={}", config("kubelet.yaml")),
-                &format!("--kubeconfig={}", config("kubeconfig")),
+                &format!("--config={}", self.config("kubelet.yaml")),
+                &format!("--kubeconfig={}", self.config("kubeconfig")),
             ])
             .args([
                 &format!("--hostname-override={NAME}"),
@@ -351,21 +385,16 @@ impl Start<'_> {
             ]);
         self.spawn("kubelet", kubelet)?;
         let mut kube_proxy = Command::new(tools.path(Tool::KubeProxy)?);
-        kube_proxy.arg(format!("--config={}", config("kube-proxy.yaml")));
+        kube_proxy.arg(format!("--config={}", self.config("kube-proxy.yaml")));
         self.spawn("kube-proxy", kube_proxy)?;
         let mut coredns = Command::new(tools.path(Tool::CoreDns)?);
-        coredns.args(["-conf", &config("Corefile")]);
-        self.spawn("coredns", coredns)?;
-        self.wait("the node to be ready", || {
-            let wait = [
-                "wait",
-                "node",
-                NAME,
-                "--for=condition=Ready",
-                "--timeout=1s",
-            ];
-            cluster.kubectl(&wait).is_ok()
-        })
+        coredns.args(["-conf", &self.config("Corefile")]);
+        self.spawn("coredns", coredns)
+    }
+
+    /// Returns the path of a configuration file, as an argument of a program.
+    fn config(&self, file: &str) -> String {
+        self.folder.join(file).display().to_string()
     }
 
     fn import(&self, image: &Image) -> Result<()> {

@@ -52,11 +52,28 @@ struct Scanner {
     scan: Scan,
 }
 
+/// The attributes of an item that the scanner interprets.
+#[derive(Default)]
+struct Attributes {
+    /// The value of `#[path = "…"]`.
+    path: Option<String>,
+    /// True if the item has `#[cfg(test)]`.
+    for_tests: bool,
+}
+
+impl Attributes {
+    fn add(&mut self, attribute: &Group) {
+        if let Some(path) = value_of_path(attribute) {
+            self.path = Some(path);
+        }
+        self.for_tests |= attribute.stream().to_string().replace(' ', "") == "cfg(test)";
+    }
+}
+
 impl Scanner {
     fn walk(&mut self, stream: TokenStream) {
         let tokens: Vec<TokenTree> = stream.into_iter().collect();
-        let mut attribute_path = None;
-        let mut for_tests = false;
+        let mut attributes = Attributes::default();
         let mut at = 0;
         while at < tokens.len() {
             let rest = &tokens[at..];
@@ -64,67 +81,69 @@ impl Scanner {
                 && hash.as_char() == '#'
                 && attribute.delimiter() == Delimiter::Bracket
             {
-                attribute_path = value_of_path(attribute).or(attribute_path);
-                for_tests |= attribute.stream().to_string().replace(' ', "") == "cfg(test)";
+                attributes.add(attribute);
                 self.walk(attribute.stream());
                 at += 2;
                 continue;
             }
-            at += match rest {
-                [
-                    TokenTree::Ident(word),
-                    TokenTree::Ident(name),
-                    TokenTree::Group(body),
-                    ..,
-                ] if word == "mod" && body.delimiter() == Delimiter::Brace => {
-                    let outside = self.in_test;
-                    self.in_test |= for_tests;
-                    self.inline.push(name.to_string());
-                    self.walk(body.stream());
-                    self.inline.pop();
-                    self.in_test = outside;
-                    3
-                }
-                [TokenTree::Ident(word), TokenTree::Ident(name), end, ..]
-                    if word == "mod" && is(end, ';') =>
-                {
-                    self.scan.declarations.push(Declaration {
-                        inside: self.inline.clone(),
-                        name: name.to_string(),
-                        path: attribute_path.take(),
-                    });
-                    3
-                }
-                [TokenTree::Ident(word), next, ..] if word == "use" && !is(next, '<') => {
-                    let end = rest.iter().position(|token| is(token, ';'));
-                    let end = end.unwrap_or(rest.len());
-                    self.imports(&[], &rest[1..end]);
-                    end
-                }
-                [TokenTree::Ident(first), ..] => {
-                    let (segments, used) = segments(rest);
-                    let continues = at >= 2
-                        && is_separator(&tokens[at - 2..])
-                        && at >= 3
-                        && matches!(&tokens[at - 3], TokenTree::Ident(_) | TokenTree::Group(_));
-                    let generic =
-                        at >= 3 && is_separator(&tokens[at - 2..]) && is(&tokens[at - 3], '>');
-                    if segments.len() > 1 && !continues && !generic {
-                        self.mention(segments, first.span().start().line);
-                    }
-                    used
-                }
-                [TokenTree::Group(group), ..] => {
-                    self.walk(group.stream());
-                    1
-                }
-                _ => 1,
-            };
+            at += self.item(&tokens[..at], rest, &attributes);
             if !matches!(rest.first(), Some(TokenTree::Ident(word)) if word == "pub") {
-                attribute_path = None;
-                for_tests = false;
+                attributes = Attributes::default();
             }
         }
+    }
+
+    /// Scans the item, path or token at the start of `rest`, which follows the tokens `before`. Returns its number of
+    /// tokens.
+    fn item(&mut self, before: &[TokenTree], rest: &[TokenTree], attributes: &Attributes) -> usize {
+        match rest {
+            [
+                TokenTree::Ident(word),
+                TokenTree::Ident(name),
+                TokenTree::Group(body),
+                ..,
+            ] if word == "mod" && body.delimiter() == Delimiter::Brace => {
+                self.inline_module(name.to_string(), body, attributes);
+                3
+            }
+            [TokenTree::Ident(word), TokenTree::Ident(name), end, ..]
+                if word == "mod" && is(end, ';') =>
+            {
+                self.scan.declarations.push(Declaration {
+                    inside: self.inline.clone(),
+                    name: name.to_string(),
+                    path: attributes.path.clone(),
+                });
+                3
+            }
+            [TokenTree::Ident(word), next, ..] if word == "use" && !is(next, '<') => {
+                let end = rest.iter().position(|token| is(token, ';'));
+                let end = end.unwrap_or(rest.len());
+                self.imports(&[], &rest[1..end]);
+                end
+            }
+            [TokenTree::Ident(first), ..] => {
+                let (segments, used) = segments(rest);
+                if segments.len() > 1 && !is_in_path(before) {
+                    self.mention(segments, first.span().start().line);
+                }
+                used
+            }
+            [TokenTree::Group(group), ..] => {
+                self.walk(group.stream());
+                1
+            }
+            _ => 1,
+        }
+    }
+
+    fn inline_module(&mut self, name: String, body: &Group, attributes: &Attributes) {
+        let outside = self.in_test;
+        self.in_test |= attributes.for_tests;
+        self.inline.push(name);
+        self.walk(body.stream());
+        self.inline.pop();
+        self.in_test = outside;
     }
 
     /// Adds the paths of a `use` declaration below `prefix`.
@@ -212,6 +231,16 @@ fn is(token: &TokenTree, sign: char) -> bool {
 
 fn is_separator(tokens: &[TokenTree]) -> bool {
     matches!(tokens, [first, second, ..] if is(first, ':') && is(second, ':'))
+}
+
+/// Returns whether `before` ends with a segment of a path and `::`, so that the next token continues the path.
+fn is_in_path(before: &[TokenTree]) -> bool {
+    match before {
+        [.., segment, first, second] if is(first, ':') && is(second, ':') => {
+            matches!(segment, TokenTree::Ident(_) | TokenTree::Group(_)) || is(segment, '>')
+        }
+        _ => false,
+    }
 }
 
 /// Returns `src/x.rs` for `[path = "src/x.rs"]`.

@@ -9,41 +9,21 @@ use super::sources::{assert_none, files};
 /// The maximum lines of code in one file, without comments, blank lines and tests.
 const BUDGET: usize = 400;
 
-/// Files that can be longer, each with its own budget and the reason.
-const EXCEPTIONS: &[(&str, usize, &str)] = &[];
-
 #[test]
 fn files_stay_within_their_budget() {
-    let sources = files("src", "rs");
     let mut findings = Vec::new();
-    for file in &sources {
-        let exception = EXCEPTIONS.iter().find(|(path, ..)| *path == file.path);
-        let budget = exception.map_or(BUDGET, |(_, budget, _)| *budget);
+    for file in files("src", "rs") {
         let lines = lines_of_code(&file.text);
-        if lines > budget {
+        if lines > BUDGET {
             findings.push(format!(
-                "{}: {lines} lines of code, budget {budget}",
+                "{}: {lines} lines of code, budget {BUDGET}",
                 file.path
-            ));
-        }
-        if exception.is_some() && lines <= BUDGET {
-            findings.push(format!(
-                "{}: {lines} lines; remove its exception",
-                file.path
-            ));
-        }
-    }
-    for (path, ..) in EXCEPTIONS {
-        if !sources.iter().any(|file| file.path == *path) {
-            findings.push(format!(
-                "{path}: an exception for a file that does not exist"
             ));
         }
     }
     assert_none(
         &findings,
-        "Split the file by subject (foo.rs next to foo/), or add an exception with a reason in \
-         tests/tidy/size.rs.",
+        "Split the file by subject: foo.rs next to foo/ with its parts.",
     );
 }
 

@@ -24,8 +24,8 @@ use crate::kubernetes::diff::{is_applied, project};
 use crate::kubernetes::field_versions::{Requirement, newer_fields};
 use crate::kubernetes::kind::{Key, Kind};
 
-/// The create of a feature store that replaces another one.
-pub struct Replacement<'a> {
+/// A create to check, and what is deleted before it.
+pub struct PlannedCreate<'a> {
     pub store: &'a StoreName,
     /// The objects to create. A null is an object of unknown content, of which only the name is checked.
     pub wanted: &'a BTreeMap<Key, Json>,
@@ -202,15 +202,15 @@ impl Cluster {
     pub async fn check_create(
         &self,
         live: &BTreeMap<Key, Json>,
-        replacement: &Replacement<'_>,
+        create: &PlannedCreate<'_>,
         cancel: &CancellationToken,
     ) -> Checked {
-        let Replacement {
+        let PlannedCreate {
             store,
             wanted,
             freed,
             frees_quota,
-        } = replacement;
+        } = create;
         let mut remaining = live.clone();
         remaining.retain(|key, _| !freed.contains(key));
         let keys = || wanted.keys();
@@ -321,7 +321,7 @@ fn minor_version(text: &str) -> Option<u32> {
 
 /// Returns the body of the dry run of an apply. The values of a Secret are replaced by others of the same length.
 fn to_dry_run_body(key: &Key, manifest: &Json) -> Json {
-    let mut body = to_apply_body(key, manifest);
+    let mut body = to_apply_body(key, manifest).into_owned();
     if key.kind == Kind::Secret {
         for field in ["data", "stringData"] {
             let values = body.get_mut(field).and_then(Json::as_object_mut);
@@ -353,35 +353,6 @@ impl Checked {
                 DryRunResult::Irrelevant => {}
             }
         }
-    }
-}
-
-impl Reason {
-    /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an
-    /// internal error, or a webhook with side effects refuses dry runs.
-    pub(in crate::cluster) fn is_inconclusive(&self) -> bool {
-        match self {
-            Self::Rejected { code, message, .. } => {
-                *code >= 500 || message.contains("does not support dry run")
-            }
-            reason => reason.is_unanswered(),
-        }
-    }
-
-    /// Returns whether the request did not reach the object: the connection, the credentials or the response failed.
-    pub fn is_unanswered(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable(_)
-                | Self::Connection(_)
-                | Self::Credentials(_)
-                | Self::Unauthorized { .. }
-                | Self::NotKubernetes { .. }
-                | Self::Panicked(_)
-                | Self::InvalidRequest(_)
-                | Self::Unreadable(_)
-                | Self::Cancelled
-        )
     }
 }
 

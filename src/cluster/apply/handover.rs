@@ -11,11 +11,12 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::super::Cluster;
-use super::super::error::{Error, Reason, Verb};
+use super::super::error::{Error, Verb};
 use super::super::request::Request;
 use super::super::resource::Resource;
 use super::super::rollout::is_observed;
 use super::super::watch::{Selection, Unfinished};
+use super::object::apply_request;
 use super::{ATTEMPTS, Applier};
 use crate::feast::names;
 use crate::kubernetes::field_path::FieldPath;
@@ -94,34 +95,25 @@ impl Applier<'_> {
     }
 
     async fn release_replicas(&self, key: &Key, live: &Json) -> Result<(), Error> {
-        let mut live = live.clone();
-        for _ in 0..ATTEMPTS {
-            if !is_sole_owner(self.cluster, &live, &REPLICAS) {
-                return Ok(());
-            }
+        let namespace = &self.desired.store.namespace;
+        let manager = self.cluster.replicas_field_manager();
+        let call = |live: &Json| {
             // The version is a precondition, so that no newer count is overwritten.
-            let body = json!({
-                "apiVersion": live["apiVersion"],
-                "kind": live["kind"],
-                "metadata": {
-                    "name": key.name,
-                    "resourceVersion": live["metadata"]["resourceVersion"],
-                },
-                "spec": {"replicas": live["spec"]["replicas"]},
-            });
-            let manager = self.cluster.replicas_field_manager();
-            match self.writer.apply_as(key, &manager, false, body).await {
-                Ok(_) => return Ok(()),
-                Err(error) if error.is_stale() || matches!(error.reason, Reason::Conflict(_)) => {}
-                Err(error) => return Err(error),
-            }
-            let namespace = &self.desired.store.namespace;
-            match self.cluster.get(namespace, key, self.cancel).await? {
-                Some(now) => live = now,
-                None => return Ok(()),
-            }
-        }
-        Err(self.writer.apply_error(key, Reason::changes_too_often()))
+            is_sole_owner(self.cluster, live, &REPLICAS).then(|| {
+                let body = json!({
+                    "apiVersion": live["apiVersion"],
+                    "kind": live["kind"],
+                    "metadata": {
+                        "name": key.name,
+                        "resourceVersion": live["metadata"]["resourceVersion"],
+                    },
+                    "spec": {"replicas": live["spec"]["replicas"]},
+                });
+                apply_request(namespace, key, &manager, false, body).call
+            })
+        };
+        let released = self.writer.write_current(Verb::Apply, key, live, call);
+        released.await.map(drop)
     }
 
     /// Removes the limits of a rolling update that the provider does not own: those of an object that somebody else has

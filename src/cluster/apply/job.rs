@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::super::error::{Error, Verb};
-use super::super::rollout::{GRACE, JobRole, Progress, can_have_pods, job_progress};
+use super::super::rollout::{GRACE, JobRole, Progress, can_have_pods, has_no_pod, job_progress};
 use super::replace::DELETION_TIMEOUT;
 use super::{Applier, is_terminating};
 use crate::feast::names::APPLIED_ANNOTATION;
@@ -167,45 +167,4 @@ pub(super) fn has_succeeded(manifests: &BTreeMap<Key, Json>, live: &BTreeMap<Key
                 .get(key)
                 .is_some_and(|live| live["metadata"]["annotations"][APPLIED_ANNOTATION] == *hash)
     })
-}
-
-/// Returns whether a Job has never had a pod. A suspended Job has none by intent.
-fn has_no_pod(live: &Json) -> bool {
-    let status = &live["status"];
-    let none = |count: &str| status[count].as_i64().unwrap_or(0) == 0;
-    let uncounted = &status["uncountedTerminatedPods"];
-    let counted = |list: &str| uncounted[list].as_array().is_none_or(Vec::is_empty);
-    live["spec"]["suspend"] != true
-        && ["active", "succeeded", "failed", "terminating"]
-            .into_iter()
-            .all(none)
-        && ["succeeded", "failed"].into_iter().all(counted)
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn counts_of_pods_show_whether_a_job_had_one() {
-        let job = |status: Json| has_no_pod(&json!({"spec": {}, "status": status}));
-        assert!(job(json!({})));
-        assert!(job(
-            json!({"active": 0, "terminating": 0, "uncountedTerminatedPods": {}})
-        ));
-        for status in [
-            json!({"active": 1}),
-            json!({"failed": 1}),
-            json!({"succeeded": 1}),
-            json!({"terminating": 1}),
-            json!({"uncountedTerminatedPods": {"succeeded": ["uid"]}}),
-        ] {
-            assert!(!job(status.clone()), "{status}");
-        }
-        assert!(!has_no_pod(
-            &json!({"spec": {"suspend": true}, "status": {}})
-        ));
-    }
 }

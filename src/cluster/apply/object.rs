@@ -8,7 +8,8 @@ use serde_json::{Value as Json, json};
 use tokio_util::sync::CancellationToken;
 
 use super::super::error::{Error, FieldConflict, Reason, Verb};
-use super::super::request::Request;
+use super::super::request::{Call, Request};
+use super::super::resource::Resource;
 use super::super::{Cluster, StoreName};
 use super::conflict::explained;
 use super::{ATTEMPTS, Applier, owner};
@@ -22,11 +23,11 @@ use crate::kubernetes::kind::{Key, Kind};
 /// `maxSurge` and `maxUnavailable` of a rolling update are always part of the body, with their defaults if the manifest
 /// leaves them out. So the provider owns them and can remove them: the API server rejects the strategy `Recreate` while
 /// the object has defaulted values without an owner, which `rollingUpdate: null` does not remove.
-pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
-    let mut body = manifest.clone();
+pub fn to_apply_body<'a>(key: &Key, manifest: &'a Json) -> Cow<'a, Json> {
     if key.kind != Kind::Deployment {
-        return body;
+        return Cow::Borrowed(manifest);
     }
+    let mut body = manifest.clone();
     if let Some(strategy) = body["spec"]
         .get_mut("strategy")
         .and_then(Json::as_object_mut)
@@ -45,7 +46,7 @@ pub fn to_apply_body(key: &Key, manifest: &Json) -> Json {
             strategy.remove("rollingUpdate");
         }
     }
-    body
+    Cow::Owned(body)
 }
 
 /// Keeps the live size of a volume if it is all that is desired: the API server rejects a smaller one.
@@ -249,9 +250,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Sends a merge patch for the current object. `patch` returns the patch with the version of the object as a
-    /// precondition, or `None` if nothing is to be changed; it is called again if the object has another version by
-    /// then. Returns the object, or `None` if it is gone.
+    /// Sends a merge patch for the current object, as [`Writer::write_current`] does.
     pub(super) async fn patch_current<'b>(
         &self,
         verb: Verb,
@@ -259,17 +258,37 @@ impl Writer<'_> {
         live: &'b Json,
         patch: impl Fn(&Json) -> Option<Json>,
     ) -> Result<Option<Cow<'b, Json>>, Error> {
-        let namespace = &self.store.namespace;
         let manager = &self.cluster.options().field_manager;
+        let call = move |live: &Json| Some(Call::merge(manager, patch(live)?));
+        self.write_current(verb, key, live, call).await
+    }
+
+    /// Writes the current object. `call` returns the write with the version of the object as a precondition, or `None`
+    /// if nothing is to be changed; it is called again if the object was changed by then. Returns the object, or `None`
+    /// if it is gone.
+    pub(super) async fn write_current<'b>(
+        &self,
+        verb: Verb,
+        key: &Key,
+        live: &'b Json,
+        call: impl Fn(&Json) -> Option<Call>,
+    ) -> Result<Option<Cow<'b, Json>>, Error> {
+        let namespace = &self.store.namespace;
         let mut live = Cow::Borrowed(live);
         for _ in 0..ATTEMPTS {
-            let Some(patch) = patch(&live) else {
+            let Some(call) = call(&live) else {
                 return Ok(Some(live));
             };
-            let request = Request::merge(verb, namespace, key, manager, patch);
+            let request = Request {
+                verb,
+                resource: Resource::from(key.kind),
+                namespace,
+                name: Some(&key.name),
+                call,
+            };
             match self.cluster.send(request, self.cancel).await {
-                Ok(patched) => return Ok(Some(Cow::Owned(patched))),
-                Err(error) if error.is_stale() => {}
+                Ok(written) => return Ok(Some(Cow::Owned(written))),
+                Err(error) if error.is_stale() || matches!(error.reason, Reason::Conflict(_)) => {}
                 Err(error) => return Err(error),
             }
             match self.cluster.get(namespace, key, self.cancel).await? {
@@ -344,6 +363,6 @@ mod tests {
         );
         let service = Key::new(Kind::Service, "s");
         let manifest = json!({"spec": {"strategy": {"type": "RollingUpdate"}}});
-        assert_eq!(to_apply_body(&service, &manifest), manifest);
+        assert_eq!(*to_apply_body(&service, &manifest), manifest);
     }
 }

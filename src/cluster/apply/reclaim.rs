@@ -118,7 +118,7 @@ impl Writer<'_> {
             Mutability::Mutable => {}
             Mutability::Immutable => return None,
         }
-        let mut last = to_apply_body(key, self.prior.get(key)?);
+        let mut last = to_apply_body(key, self.prior.get(key)?).into_owned();
         // A state has the names of the Secret's keys, but not their content.
         if key.kind == Kind::Secret
             && let Some(last) = last.as_object_mut()

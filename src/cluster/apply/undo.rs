@@ -21,7 +21,7 @@ use super::Outcome;
 use crate::kubernetes::kind::{Key, Kind};
 
 /// The number of attempts to delete a PersistentVolumeClaim that changes.
-const ATTEMPTS: usize = 5;
+const PVC_ATTEMPTS: usize = 5;
 
 /// The annotations of a PersistentVolumeClaim whose volume is provisioned for it.
 const PROVISIONER: [&str; 2] = [
@@ -100,7 +100,7 @@ impl Cluster {
                 .await
                 .map(|()| true);
         }
-        for _ in 0..ATTEMPTS {
+        for _ in 0..PVC_ATTEMPTS {
             let Some(now) = self.get(&store.namespace, key, cancel).await? else {
                 return Ok(true);
             };

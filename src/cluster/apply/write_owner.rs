@@ -7,13 +7,11 @@ use tokio_util::sync::CancellationToken;
 use super::super::error::{Error, Reason, Verb};
 use super::super::{Cluster, Options, StoreName};
 use super::object::apply_request;
-use crate::feast::names;
-
 use crate::feast::ownership::Ownership;
-use crate::kubernetes::{Key, Kind};
+use crate::feast::secrets::store_secret;
 
 /// The number of times that the write is repeated when the Secret has another version but the same owner.
-const ATTEMPTS: usize = 5;
+const OWNER_ATTEMPTS: usize = 5;
 
 impl Cluster {
     /// Applies the `secret` of the feature store over the `live` one, and returns the Secret as it is then.
@@ -32,7 +30,7 @@ impl Cluster {
         secret: &Json,
         cancel: &CancellationToken,
     ) -> Result<Json, Error> {
-        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let key = store_secret::key(&store.name);
         let Options {
             field_manager,
             force_conflicts,
@@ -40,7 +38,7 @@ impl Cluster {
         let [before, after] = [live, secret].map(|secret| Ownership::of(Some(secret)));
         let mut force = *force_conflicts;
         let mut live = live.clone();
-        for _ in 0..ATTEMPTS {
+        for _ in 0..OWNER_ATTEMPTS {
             // The version excludes a write by another create since the read, the UID a Secret that was created since.
             let mut body = secret.clone();
             for precondition in ["resourceVersion", "uid"] {

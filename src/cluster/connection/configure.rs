@@ -1,6 +1,7 @@
 //! Turns a [`Connection`] into an [`Endpoint`].
 
 mod overrides;
+mod service_account;
 
 use std::sync::Arc;
 
@@ -14,9 +15,10 @@ use rustls::pki_types::pem::PemObject;
 use super::check::{certificate_problem, line_problem, server_name_problem};
 use super::credentials::{Credentials, CredentialsInfo};
 use super::environment::variable;
-use super::kubeconfig::{self, Names, Selected};
+use super::kubeconfig::{self, Selected, SelectedNames};
 use super::proxy::Proxy;
 use super::{Connection, ConnectionError, Origin};
+use service_account::in_cluster;
 
 const USER_AGENT: &str = concat!("terraform-provider-feast/", env!("CARGO_PKG_VERSION"));
 
@@ -116,32 +118,10 @@ fn with_user_agent(mut config: Config) -> Config {
     config
 }
 
-fn in_cluster(connection: &Connection, origin: Origin) -> Result<Endpoint, ConnectionError> {
-    if connection.host.is_some() || !connection.paths().is_empty() {
-        return Err(ConnectionError::invalid(
-            origin.to_string(),
-            "in_cluster_config excludes host, config_path and config_paths",
-        ));
-    }
-    let mut config = Config::incluster().map_err(|source| ConnectionError::Unusable {
-        origin: origin.to_string(),
-        source: Box::new(source),
-    })?;
-    let origin_of = |_: &str| "the service account of the pod".to_owned();
-    let (credentials, credentials_info) = Credentials::take(&mut config.auth_info, origin_of)?;
-    Ok(Endpoint {
-        config: with_user_agent(config),
-        credentials,
-        proxy: None,
-        credentials_info,
-        origin,
-    })
-}
-
 /// Names the place where a part of the connection was configured.
 struct Origins<'a> {
     connection: &'a Connection,
-    names: Option<&'a Names>,
+    names: Option<&'a SelectedNames>,
     /// True if the credentials come from the block or the environment, not from the kubeconfig.
     is_own: bool,
 }
@@ -163,7 +143,7 @@ impl Origins<'_> {
         };
         match (attribute, self.names) {
             (Some((attribute, true)), _) => self.connection.origin_of(attribute),
-            (_, Some(Names { cluster, .. })) => {
+            (_, Some(SelectedNames { cluster, .. })) => {
                 format!("`{field}` of the cluster \"{cluster}\" in the kubeconfig")
             }
             (_, None) => field.to_owned(),
@@ -179,7 +159,7 @@ impl Origins<'_> {
             _ => "exec",
         };
         match (self.is_own, self.names) {
-            (false, Some(Names { user, .. })) => {
+            (false, Some(SelectedNames { user, .. })) => {
                 format!("`{field}` of the user \"{user}\" in the kubeconfig")
             }
             _ => self.connection.origin_of(attribute),
@@ -327,6 +307,8 @@ impl Connection {
         }
         if self.in_cluster_config == Some(true) {
             parts.push(self.origin_of("in_cluster_config"));
+            // The service account of the pod is used instead of all credentials.
+            return Origin(parts);
         }
         let credentials = [
             ("token", self.token.is_some()),

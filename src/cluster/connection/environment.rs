@@ -47,11 +47,15 @@ impl Connection {
     /// If the block identifies the cluster (`host`, `config_path`, `config_paths` or `in_cluster_config`), the
     /// variables of these attributes are ignored. Otherwise the credentials of a forgotten `KUBE_CONFIG_PATH` would be
     /// sent to the host in the block.
+    ///
+    /// If the block has credentials, variables only complete them, by the password of its user or the key of its
+    /// certificate. Otherwise the API server would get credentials that the block does not name.
     pub fn with_environment(
         mut self,
         lookup: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, ConnectionError> {
         let names_cluster = self.names_cluster();
+        let has_credentials = self.has_credentials();
         let read = |attribute: &str| lookup(variable(attribute)).filter(|value| !value.is_empty());
         let flag = |attribute: &str| match read(attribute) {
             None => Ok(None),
@@ -62,35 +66,41 @@ impl Connection {
                 }),
             },
         };
-        let mut filled = Vec::new();
+        let mut attributes_set = Vec::new();
         {
-            let mut fill = |attribute: &'static str, slot: &mut Option<String>| {
+            let mut set = |attribute: &'static str, slot: &mut Option<String>| {
                 if slot.is_none()
                     && let Some(value) = read(attribute)
                 {
                     *slot = Some(value);
-                    filled.push(attribute);
+                    attributes_set.push(attribute);
                 }
             };
             if !names_cluster {
-                fill("host", &mut self.host);
-                fill("config_path", &mut self.config_path);
+                set("host", &mut self.host);
+                set("config_path", &mut self.config_path);
             }
-            fill("username", &mut self.username);
-            fill("password", &mut self.password);
-            fill("tls_server_name", &mut self.tls_server_name);
-            fill("client_certificate", &mut self.client_certificate);
-            fill("client_key", &mut self.client_key);
-            fill("cluster_ca_certificate", &mut self.cluster_ca_certificate);
-            fill("config_context", &mut self.config_context);
-            fill(
+            if !has_credentials {
+                set("username", &mut self.username);
+                set("client_certificate", &mut self.client_certificate);
+                set("token", &mut self.token);
+            }
+            if !has_credentials || self.username.is_some() {
+                set("password", &mut self.password);
+            }
+            if !has_credentials || self.client_certificate.is_some() {
+                set("client_key", &mut self.client_key);
+            }
+            set("tls_server_name", &mut self.tls_server_name);
+            set("cluster_ca_certificate", &mut self.cluster_ca_certificate);
+            set("config_context", &mut self.config_context);
+            set(
                 "config_context_auth_info",
                 &mut self.config_context_auth_info,
             );
-            fill("config_context_cluster", &mut self.config_context_cluster);
-            fill("token", &mut self.token);
-            fill("proxy_url", &mut self.proxy_url);
-            fill("expected_cluster_uid", &mut self.expected_cluster_uid);
+            set("config_context_cluster", &mut self.config_context_cluster);
+            set("proxy_url", &mut self.proxy_url);
+            set("expected_cluster_uid", &mut self.expected_cluster_uid);
         }
         if !names_cluster {
             if self.config_path.is_none()
@@ -101,20 +111,22 @@ impl Connection {
                     .filter(|path| !path.is_empty())
                     .collect();
                 self.config_paths = Some(paths);
-                filled.push("config_paths");
+                attributes_set.push("config_paths");
             }
-            if let Some(value) = flag("in_cluster_config")? {
+            if self.in_cluster_config.is_none()
+                && let Some(value) = flag("in_cluster_config")?
+            {
                 self.in_cluster_config = Some(value);
-                filled.push("in_cluster_config");
+                attributes_set.push("in_cluster_config");
             }
         }
         if self.insecure.is_none()
             && let Some(value) = flag("insecure")?
         {
             self.insecure = Some(value);
-            filled.push("insecure");
+            attributes_set.push("insecure");
         }
-        self.from_environment.extend(filled);
+        self.from_environment.extend(attributes_set);
         Ok(self)
     }
 
@@ -128,11 +140,21 @@ impl Connection {
                 .is_some_and(|paths| !paths.is_empty())
             || self.in_cluster_config == Some(true)
     }
+
+    /// Returns whether it has credentials, not counting those of a kubeconfig. A password and a key are only parts of
+    /// them.
+    pub(super) fn has_credentials(&self) -> bool {
+        self.token.is_some()
+            || self.username.is_some()
+            || self.exec.is_some()
+            || self.client_certificate.is_some()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::connection::Exec;
 
     fn environment(pairs: &'static [(&str, &str)]) -> impl Fn(&str) -> Option<String> {
         move |name| {
@@ -149,7 +171,7 @@ mod tests {
             token: Some("mine".into()),
             ..Connection::default()
         };
-        let filled = block
+        let merged = block
             .with_environment(environment(&[
                 ("KUBE_HOST", "https://h"),
                 ("KUBE_TOKEN", "theirs"),
@@ -164,15 +186,15 @@ mod tests {
             from_environment: ["host", "insecure"].into(),
             ..Connection::default()
         };
-        assert!(filled == expected, "{filled:?}");
+        assert!(merged == expected, "{merged:?}");
     }
 
     #[test]
     fn paths_are_split() {
-        let filled = Connection::default()
+        let merged = Connection::default()
             .with_environment(environment(&[("KUBE_CONFIG_PATHS", "/a:/b")]))
             .expect("valid");
-        assert_eq!(filled.config_paths, Some(vec!["/a".into(), "/b".into()]));
+        assert_eq!(merged.config_paths, Some(vec!["/a".into(), "/b".into()]));
     }
 
     #[test]
@@ -181,14 +203,95 @@ mod tests {
             host: Some("https://mine".into()),
             ..Connection::default()
         };
-        let filled = block
+        let merged = block
             .clone()
             .with_environment(environment(&[
                 ("KUBE_CONFIG_PATH", "/other"),
                 ("KUBE_IN_CLUSTER_CONFIG", "true"),
             ]))
             .expect("valid");
-        assert!(filled == block, "{filled:?}");
+        assert!(merged == block, "{merged:?}");
+    }
+
+    #[test]
+    fn credentials_of_the_block_replace_those_of_the_environment() {
+        let all = environment(&[
+            ("KUBE_USER", "theirs"),
+            ("KUBE_PASSWORD", "theirs"),
+            ("KUBE_TOKEN", "theirs"),
+            ("KUBE_CLIENT_CERT_DATA", "theirs"),
+            ("KUBE_CLIENT_KEY_DATA", "theirs"),
+        ]);
+        let mine = || Some("mine".to_owned());
+        let empty = Connection::default;
+        let with_exec = Connection {
+            exec: Some(Exec::default()),
+            ..empty()
+        };
+        let with_token = Connection {
+            token: mine(),
+            ..empty()
+        };
+        let with_username = Connection {
+            username: mine(),
+            ..empty()
+        };
+        let with_certificate = Connection {
+            client_certificate: mine(),
+            ..empty()
+        };
+        let with_password = Connection {
+            password: mine(),
+            ..empty()
+        };
+        let with_key = Connection {
+            client_key: mine(),
+            ..empty()
+        };
+        for (block, completed) in [
+            (
+                empty(),
+                "client_certificate client_key password token username",
+            ),
+            (with_exec, ""),
+            (with_token, ""),
+            (with_username, "password"),
+            (with_certificate, "client_key"),
+            // These are not credentials alone.
+            (
+                with_password,
+                "client_certificate client_key token username",
+            ),
+            (with_key, "client_certificate password token username"),
+        ] {
+            let merged = block.with_environment(&all).expect("valid");
+            let attributes = Vec::from_iter(merged.from_environment);
+            assert_eq!(attributes.join(" "), completed);
+        }
+    }
+
+    /// A flag that is false does not identify a cluster.
+    #[test]
+    fn a_flag_of_the_block_overrides_the_environment() {
+        let block = Connection {
+            insecure: Some(false),
+            in_cluster_config: Some(false),
+            ..Connection::default()
+        };
+        let merged = block
+            .clone()
+            .with_environment(environment(&[
+                ("KUBE_INSECURE", "true"),
+                ("KUBE_IN_CLUSTER_CONFIG", "true"),
+                ("KUBE_HOST", "https://h"),
+            ]))
+            .expect("valid");
+        let expected = Connection {
+            host: Some("https://h".into()),
+            from_environment: ["host"].into(),
+            ..block
+        };
+        assert!(merged == expected, "{merged:?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::environment::VARIABLES;
 use crate::cluster::task::TaskError;
 
+/// An error in the configuration of a connection, worded as a clause without a period.
 #[derive(Debug, Error)]
 pub enum ConnectionError {
     #[error(
@@ -76,11 +77,15 @@ pub enum ConnectionError {
     },
 
     /// Has the last part of stderr, and never stdout, which contains credentials.
-    #[error("the credential plugin failed ({status}): {stderr}")]
-    ExecFailed { status: String, stderr: String },
+    #[error("the credential plugin `{command}` failed ({status}): {stderr}")]
+    ExecFailed {
+        command: String,
+        status: String,
+        stderr: String,
+    },
 
-    #[error("the credential plugin did not print a valid ExecCredential")]
-    ExecOutput,
+    #[error("the credential plugin `{command}` printed no valid credentials")]
+    ExecOutput { command: String },
 
     #[error("the HTTP client could not be created")]
     Client(#[source] Box<kube::Error>),
@@ -142,7 +147,7 @@ impl ConnectionError {
             | Self::AuthProvider { .. }
             | Self::ExecStart { .. }
             | Self::ExecFailed { .. }
-            | Self::ExecOutput => true,
+            | Self::ExecOutput { .. } => true,
         }
     }
 }

@@ -7,17 +7,20 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{Connection, ConnectionError};
 
+/// The largest number of contexts in a message.
+const LISTED: usize = 10;
+
 /// The cluster and the user of a connection.
 #[derive(Debug, Default)]
 pub(super) struct Selected {
     pub cluster: Cluster,
     pub user: AuthInfo,
     /// Their names in the kubeconfig, for error messages; `None` without a kubeconfig.
-    pub names: Option<Names>,
+    pub names: Option<SelectedNames>,
 }
 
 #[derive(Debug)]
-pub(super) struct Names {
+pub(super) struct SelectedNames {
     /// The current context, if the kubeconfig alone selects it.
     pub current_context: Option<String>,
     pub cluster: String,
@@ -43,17 +46,30 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     }
     let current = kubeconfig.current_context.filter(|name| !name.is_empty());
     let chosen = connection.config_context.as_ref();
-    let context = chosen.or(current.as_ref()).and_then(|name| {
-        let mut contexts = kubeconfig.contexts.into_iter();
-        contexts.find(|known| known.name == *name)?.context
-    });
-    let Some(context) = context else {
+    let Some(context_name) = chosen.or(current.as_ref()) else {
         return Err(ConnectionError::invalid(
             origin,
-            "it has no current context, and no config_context (KUBE_CTX) is set, or the context that is set does not exist in it",
+            "it has no current context; set config_context (KUBE_CTX)",
         ));
     };
-    let Context { cluster, user, .. } = context;
+    let mut contexts: Vec<(String, Context)> = (kubeconfig.contexts.into_iter())
+        .filter_map(|known| Some((known.name, known.context?)))
+        .collect();
+    let Some(at) = contexts.iter().position(|(name, _)| name == context_name) else {
+        let problem = format!("the kubeconfig has no context \"{context_name}\"");
+        let others = listed(contexts.iter().map(|(name, _)| name.as_str()));
+        return Err(match chosen {
+            Some(_) => ConnectionError::invalid(
+                connection.origin_of("config_context"),
+                format!("{problem} ({others})"),
+            ),
+            None => ConnectionError::invalid(
+                origin,
+                format!("{problem}, which is its current context ({others})"),
+            ),
+        });
+    };
+    let (_, Context { cluster, user, .. }) = contexts.swap_remove(at);
     let cluster_name = (connection.config_context_cluster.clone()).unwrap_or(cluster);
     let user_name = (connection.config_context_auth_info.clone()).or(user);
     let user_name = user_name.unwrap_or_default();
@@ -83,7 +99,7 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     let mut selected = Selected {
         cluster: cluster.unwrap_or_default(),
         user: user.unwrap_or_default(),
-        names: Some(Names {
+        names: Some(SelectedNames {
             current_context: current.filter(|_| chosen.is_none()),
             cluster: cluster_name,
             user: user_name,
@@ -91,6 +107,17 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     };
     selected.unset_empty();
     Ok(selected)
+}
+
+/// Returns the names of the contexts that there are, as the rest of a sentence about the kubeconfig.
+fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let others = names.len().saturating_sub(LISTED);
+    let names: Vec<&str> = names.take(LISTED).collect();
+    match (names.as_slice(), others) {
+        ([], _) => "it has none".to_owned(),
+        (names, 0) => format!("it has: {}", names.join(", ")),
+        (names, others) => format!("it has: {} and {others} more", names.join(", ")),
+    }
 }
 
 fn read(path: &Path, origin: &str) -> Result<Kubeconfig, ConnectionError> {

@@ -9,12 +9,10 @@ use crate::cluster::clock::format_time;
 use crate::cluster::connection::{self, CredentialsInfo};
 use crate::cluster::resource::{FEAST_GROUP, is_custom};
 use crate::cluster::rollout::JobRole;
+use crate::cluster::rollout::pod_issue::Cause;
 use crate::feast::names::OPERATOR;
 use crate::kubernetes::field_versions::OLDEST;
 use crate::kubernetes::kind::{Api, Kind, KindInfo};
-
-/// The user of a request without credentials.
-const ANONYMOUS: &str = "User \"system:anonymous\"";
 
 const CONFIGURE_CREDENTIALS: &str = "set `token`, `exec`, or `client_certificate` and `client_key` in the provider block (or the environment variables behind them), or name a user of the kubeconfig that has credentials";
 
@@ -23,9 +21,7 @@ impl Error {
     pub fn hint(&self) -> Option<Cow<'static, str>> {
         Some(Cow::Borrowed(match &self.reason {
             Reason::Unauthorized { .. } => return Some(self.rejected_credentials().into()),
-            Reason::Forbidden { message } if message.contains(ANONYMOUS) => {
-                return Some(self.anonymous().into());
-            }
+            reason if reason.is_anonymous() => return Some(self.anonymous().into()),
             Reason::Credentials(_) => {
                 return Some(match &self.server.credentials_info {
                     CredentialsInfo::Anonymous => {
@@ -119,9 +115,7 @@ impl Reason {
             Self::WrongCluster { .. } => {
                 "Nothing was read or written. Check the kubeconfig, its context and the environment variables. Change expected_cluster_uid only if the feature stores have moved to this cluster."
             }
-            Self::Forbidden { message }
-                if message.contains("attempting to grant RBAC permissions") =>
-            {
+            Self::Forbidden { .. } if self.is_escalation() => {
                 "Kubernetes does not allow a user to grant permissions that the user does not have. Give this user those permissions, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
             Self::Forbidden { .. } if !self.is_missing_permission() => {
@@ -182,11 +176,18 @@ impl Reason {
                 "Waiting longer would not help. Existing objects are kept, and the pods that are available keep serving."
             }
             Self::JobFailed {
-                role: JobRole::OnRequest(_),
+                role: JobRole::OnRequest { .. },
                 ..
             } => "Fix the problem in the log of the pod, then invoke the action again.",
             Self::JobUnfinished {
-                role: JobRole::OnRequest(_),
+                role: JobRole::OnRequest { .. },
+                issues,
+                ..
+            } if issues.iter().any(|issue| issue.cause == Cause::Sidecar) => {
+                "Waiting longer would not help. The command has succeeded, so the action does not have to be invoked again. Resolve the cause above before the next run."
+            }
+            Self::JobUnfinished {
+                role: JobRole::OnRequest { .. },
                 ..
             } => {
                 "Waiting longer would not help. Resolve the cause above, then invoke the action again."
@@ -199,6 +200,9 @@ impl Reason {
             }
             Self::Paused => {
                 "Nothing was changed. Find out why it was paused, resume it with `kubectl rollout resume`, then invoke the action again."
+            }
+            Self::TimedOut { issues, .. } if issues.is_empty() => {
+                "Check the events of the object that the message names, and the controllers of the cluster, or increase the timeout (`timeouts`, or `timeout` of an action). Existing objects are kept."
             }
             Self::TimedOut { .. } => {
                 "Resolve the cause above, or increase the timeout (`timeouts`, or `timeout` of an action). Existing objects are kept."
@@ -251,6 +255,7 @@ mod tests {
     use super::*;
     use crate::cluster::connection::{ApiServer, Origin};
     use crate::cluster::error::{Target, Verb};
+    use crate::cluster::rollout::pod_issue::{PodIssue, Recoverability};
     use crate::cluster::task::TaskError;
     use crate::kubernetes::kind::Scope;
 
@@ -338,6 +343,42 @@ mod tests {
             (Reason::Cancelled, ""),
         ] {
             assert_eq!(start(&hint(configured(None), reason)), expected);
+        }
+    }
+
+    #[test]
+    fn the_hint_on_an_unfinished_wait_depends_on_its_issues() {
+        let issues = |cause| vec![PodIssue::new(cause, Recoverability::MaybeSoon, "r")];
+        let timed_out = |issues| Reason::TimedOut {
+            seconds: 60,
+            waiting_for: "the Job has not ended yet".to_owned(),
+            issues,
+        };
+        let unfinished = |issues| Reason::JobUnfinished {
+            role: JobRole::OnRequest {
+                command: "feast materialize",
+                in_server: false,
+            },
+            message: "the Job has not ended yet".to_owned(),
+            issues,
+        };
+        for (reason, expected) in [
+            (
+                timed_out(Vec::new()),
+                "Check the events of the object that the message names, ",
+            ),
+            (timed_out(issues(Cause::Crash)), "Resolve the cause above, "),
+            (
+                unfinished(issues(Cause::Crash)),
+                "Waiting longer would not help. Resolve the cause above, then invoke the action again.",
+            ),
+            (
+                unfinished(issues(Cause::Sidecar)),
+                "Waiting longer would not help. The command has succeeded, so the action does not have to be invoked again.",
+            ),
+        ] {
+            let hint = hint(configured(None), reason);
+            assert!(hint.starts_with(expected), "{hint}");
         }
     }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::try_join_all;
 use serde_json::{Value as Json, json};
-use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::error::Error;
 use crate::cluster::request::Request;
 use crate::cluster::resource::{PODS, Resource, SELF_SUBJECT_ACCESS_REVIEWS};
+use crate::cluster::single_flight::SingleFlight;
 use crate::cluster::{Cluster, StoreName};
 use crate::feast::names;
 use crate::kubernetes::kind::{Kind, Scope};
@@ -101,7 +101,7 @@ enum ReviewScope {
 }
 
 /// The answer to a review, once there is one.
-type ReviewResult = Arc<OnceCell<bool>>;
+type ReviewResult = Arc<SingleFlight<bool, Error>>;
 
 /// The answers of one connection, which feature stores share.
 #[derive(Default)]
@@ -176,7 +176,7 @@ impl Cluster {
     ) -> Result<bool, Error> {
         let attributes = permission.attributes(&scope);
         let answer = self.inner.reviews.answer(scope, permission);
-        let is_granted = answer.get_or_try_init(|| async {
+        let is_granted = answer.get_or_create(|| async {
             let review = json!({
                 "apiVersion": SELF_SUBJECT_ACCESS_REVIEWS.api_version(),
                 "kind": SELF_SUBJECT_ACCESS_REVIEWS.kind,
@@ -244,5 +244,25 @@ mod tests {
         assert_eq!(asked.iter().filter(is_about_cluster).count(), 8);
         let create = json!({"group": "apps", "resource": "deployments", "verb": "create", "namespace": "ns"});
         assert!(asked.contains(&create), "{asked:?}");
+    }
+
+    /// The account has no permission to ask.
+    #[tokio::test]
+    async fn waiting_feature_stores_share_an_error() {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let cluster = fake_api::cluster(move |_| {
+            sender.send(()).unwrap();
+            Reply::Answer(
+                403,
+                json!({"kind": "Status", "status": "Failure", "code": 403}),
+            )
+        });
+        let (cluster, cancel) = (cluster.await, CancellationToken::new());
+        let ask = || cluster.may_check_pods("ns", &cancel);
+        let answers = tokio::join!(ask(), ask());
+        assert!(answers.0.is_err() && answers.1.is_err());
+        assert_eq!(receiver.len(), 1);
+        ask().await.unwrap_err();
+        assert_eq!(receiver.len(), 2);
     }
 }

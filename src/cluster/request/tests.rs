@@ -227,7 +227,7 @@ async fn failed_renewal_of_credentials_is_reported_without_secrets() {
         assert!(matches!(reason, Reason::Credentials(_)), "{reason:?}");
         assert_eq!(
             reason.source().unwrap().to_string(),
-            "the credential plugin failed (exit status: 3): please log in again"
+            "the credential plugin `sh` failed (exit status: 3): please log in again"
         );
         assert!(!format!("{reason:?}").contains("hunter2"), "{reason:?}");
     }

@@ -1,5 +1,6 @@
 //! Advice on an issue, with the command that shows its details.
 
+use super::JobRole;
 use super::pod_issue::{Cause, PodIssue, Workload};
 
 /// Returns two or three sentences for the user. Commands in them can be copied as they are.
@@ -10,16 +11,18 @@ pub(super) fn advice(issue: &PodIssue) -> String {
         Cause::Image => described(
             "check the image's name and tag, and whether the nodes can reach its registry and have permission to pull it (`image_pull_secrets`).",
         ),
-        Cause::Crash => format!("{} {}", crash(issue), log(issue)),
-        Cause::Memory => {
-            described("raise `resources.limits.memory` of this container, or reduce its load.")
-        }
+        Cause::Crash => with_sidecars(issue, crash(issue), &log(issue)),
+        Cause::Memory => with_sidecars(
+            issue,
+            "raise `resources.limits.memory` of this container, or reduce its load.",
+            &describe(issue),
+        ),
         Cause::Configuration => described(configuration(&issue.message)),
         Cause::Start => described(
             "the container runtime could not start the container: check the image's command, and the volumes and devices of the pod.",
         ),
         Cause::Ended => described(ended(&issue.message)),
-        Cause::Denied => denied(&issue.message).to_owned(),
+        Cause::Denied => denied(&issue.message, issue.role).to_owned(),
         Cause::Unschedulable => described(
             "no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
         ),
@@ -45,12 +48,13 @@ pub(super) fn advice(issue: &PodIssue) -> String {
                 it.name
             ))
         ),
-        Cause::Suspended => format!(
-            "find out why it was suspended, resume it with {}, then apply again. A queue such as Kueue resumes its Jobs itself.",
-            command(issue, |it| {
-                let patch = r#"'{"spec":{"suspend":false}}'"#;
-                format!("kubectl patch job/{} --type merge --patch {patch}", it.name)
-            })
+        Cause::Suspended => suspended(issue),
+        Cause::NoPod => format!(
+            "grant this user the verb list on events in the namespace, so that the error has the reason, such as a quota or an admission policy. A user with this permission sees it with {}.",
+            command(issue, |it| format!(
+                "kubectl get events --field-selector involvedObject.name={}",
+                it.name
+            ))
         ),
         Cause::Other => describe(issue),
     }
@@ -104,13 +108,54 @@ fn ended(message: &str) -> &'static str {
     }
 }
 
+/// Returns the solution for a suspended Job.
+fn suspended(issue: &PodIssue) -> String {
+    match issue.role {
+        // The Job is deleted at the end of the run.
+        Some(JobRole::OnRequest { .. }) => {
+            "find out what has suspended the Job, then invoke the action again, which creates another one. A queue such as Kueue resumes its Jobs itself.".to_owned()
+        }
+        Some(JobRole::BeforeRollout) | None => format!(
+            "find out why it was suspended, resume it with {}, then apply again. A queue such as Kueue resumes its Jobs itself.",
+            command(issue, |it| {
+                let patch = r#"'{"spec":{"suspend":false}}'"#;
+                format!("kubectl patch job/{} --type merge --patch {patch}", it.name)
+            })
+        ),
+    }
+}
+
 /// Returns the advice for a message of the API server that rejects pods.
-fn denied(message: &str) -> &'static str {
+pub fn denied(message: &str, role: Option<JobRole>) -> &'static str {
     let contains = |part: &str| message.contains(part);
     if contains("must specify") {
-        "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), or give the namespace a LimitRange with defaults."
+        match role {
+            Some(JobRole::OnRequest {
+                in_server: true, ..
+            }) => {
+                "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `cron_job.container_configs.resources`, because this is the pod of the CronJob, and apply the feature store; or give the namespace a LimitRange with defaults."
+            }
+            Some(JobRole::OnRequest { .. }) => {
+                "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of every server, of which this pod has the largest, or under `services.init_resources`, and apply the feature store; or give the namespace a LimitRange with defaults."
+            }
+            Some(JobRole::BeforeRollout) | None => {
+                "a ResourceQuota of the namespace counts the resources that the message names, so every container must set them: write them under `resources` of every server (init containers and the Job have those of the largest server, or `services.init_resources`), or give the namespace a LimitRange with defaults."
+            }
+        }
     } else if contains("exceeded quota") {
-        "raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
+        match role {
+            Some(JobRole::OnRequest {
+                in_server: true, ..
+            }) => {
+                "raise the quota, reduce what others use of it, or lower `cron_job.container_configs.resources`, because this is the pod of the CronJob, and apply the feature store."
+            }
+            Some(JobRole::OnRequest { .. }) => {
+                "raise the quota, reduce what others use of it, or lower `services.init_resources` (by default the largest `resources` of the servers) and apply the feature store."
+            }
+            Some(JobRole::BeforeRollout) | None => {
+                "raise the quota, reduce what others use of it, or request less: fewer replicas, or lower `resources`."
+            }
+        }
     } else if contains("violates PodSecurity") {
         "remove what the message names from `services.security_context`, `services.container_security_context` or `services.volumes`: without these, the pods meet the level `restricted`. Otherwise it comes from an injected container, or the level must be lowered (namespace label `pod-security.kubernetes.io/enforce`)."
     } else if contains(" usage per ") || contains("limit to request ratio") {
@@ -126,11 +171,52 @@ fn denied(message: &str) -> &'static str {
     }
 }
 
+/// Returns the solution for an injected container that runs after the containers of the Job have succeeded.
 fn sidecar(issue: &PodIssue) -> String {
-    let delete = command(issue, |it| format!("kubectl delete job/{}", it.name));
-    format!(
-        "this container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in `services.feast_apply_job.pod_annotations`, inject it as a native sidecar (an init container with `restartPolicy: Always`), or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
-    )
+    let exclude = exclude(issue);
+    match issue.role {
+        Some(JobRole::OnRequest { .. }) => format!(
+            "the command has succeeded and does not have to run again. This container was added to the pod of the Job, and the Job cannot end before it. {exclude}"
+        ),
+        Some(JobRole::BeforeRollout) | None => format!(
+            "this container was added to the pod of the Job, and the Job cannot end before it. {exclude}"
+        ),
+    }
+}
+
+/// Returns the solution for a failed container with the command that shows details, and what keeps its pod running.
+fn with_sidecars(issue: &PodIssue, solution: &str, details: &str) -> String {
+    if issue.kept_running_by.is_empty() {
+        return format!("{solution} {details}");
+    }
+    let cause = "A container was added to the pod of the Job, and the Job cannot end before it.";
+    let exclude = exclude(issue);
+    match issue.role {
+        // The pod is deleted at the end of the run.
+        Some(JobRole::OnRequest { .. }) => format!("{solution} {cause} {exclude}"),
+        Some(JobRole::BeforeRollout) | None => format!("{solution} {details} {cause} {exclude}"),
+    }
+}
+
+/// Returns how to keep an injected container out of the pods of the Job, and what to do then.
+fn exclude(issue: &PodIssue) -> String {
+    let native = "inject it as a native sidecar (an init container with `restartPolicy: Always`)";
+    let by = "Exclude the pods from the injection by an annotation of the mesh in";
+    match issue.role {
+        Some(JobRole::OnRequest { in_server, .. }) => {
+            let attribute = match in_server {
+                true => "cron_job.job_spec.pod_template_annotations",
+                false => "services.feast_apply_job.pod_annotations",
+            };
+            format!("{by} `{attribute}`, or {native}, and apply the feature store.")
+        }
+        Some(JobRole::BeforeRollout) | None => {
+            let delete = command(issue, |it| format!("kubectl delete job/{}", it.name));
+            format!(
+                "{by} `services.feast_apply_job.pod_annotations`, {native}, or set `feast_apply = \"init_container\"`. Then run {delete} and apply again."
+            )
+        }
+    }
 }
 
 /// Returns the command for the log of the failed run. Only a container that was restarted has a previous log.
@@ -345,7 +431,7 @@ mod tests {
             ),
             ("something else", "admission control"),
         ] {
-            let text = denied(message);
+            let text = denied(message, None);
             assert!(text.contains(cure), "{message}: {text}");
             assert_eq!(
                 text.contains("request less"),
@@ -380,5 +466,132 @@ mod tests {
             sidecar.contains("`kubectl delete job/feast-x -n ns`"),
             "{sidecar}"
         );
+    }
+
+    const ROLES: [Option<JobRole>; 4] = [
+        None,
+        Some(JobRole::BeforeRollout),
+        Some(JobRole::OnRequest {
+            command: "feast materialize",
+            in_server: false,
+        }),
+        Some(JobRole::OnRequest {
+            command: "feast materialize",
+            in_server: true,
+        }),
+    ];
+
+    /// Returns the advice on an issue of a Job for each role.
+    fn for_roles(issue: &PodIssue) -> [String; 4] {
+        ROLES.map(|role| {
+            advice(&PodIssue {
+                role,
+                namespace: Some("ns".into()),
+                workload: Some(Workload {
+                    kind: "Job",
+                    name: "j".into(),
+                }),
+                ..issue.clone()
+            })
+        })
+    }
+
+    #[test]
+    fn advice_on_rejected_pods_names_the_attributes_of_the_pod() {
+        let of = |message: &str| {
+            for_roles(&PodIssue {
+                message: message.to_owned(),
+                ..PodIssue::new(Cause::Denied, Recoverability::MaybeSoon, "FailedCreate")
+            })
+        };
+        let [deployment, before, own, cron_job] = of("failed quota: q: must specify limits.cpu");
+        assert_eq!(deployment, before);
+        assert!(before.contains("`resources` of every server (init containers"));
+        assert!(own.contains("`services.init_resources`, and apply the feature store"));
+        assert!(
+            cron_job.contains("write them under `cron_job.container_configs.resources`"),
+            "{cron_job}"
+        );
+        assert!(!cron_job.contains("services."), "{cron_job}");
+
+        let [deployment, before, own, cron_job] = of("exceeded quota: q, requested: pods=1");
+        assert_eq!(deployment, before);
+        assert!(before.contains("fewer replicas"), "{before}");
+        assert!(own.contains("lower `services.init_resources`"), "{own}");
+        assert!(
+            cron_job.contains("lower `cron_job.container_configs.resources`"),
+            "{cron_job}"
+        );
+    }
+
+    #[test]
+    fn advice_on_a_suspended_job_of_an_action_does_not_resume_it() {
+        let suspended = PodIssue::new(Cause::Suspended, Recoverability::Never, "suspended");
+        let [_, before, own, cron_job] = for_roles(&suspended);
+        assert!(before.contains("kubectl patch job/j"), "{before}");
+        assert_eq!(own, cron_job);
+        assert_eq!(
+            own,
+            "find out what has suspended the Job, then invoke the action again, which creates another one. A queue such as Kueue resumes its Jobs itself."
+        );
+    }
+
+    #[test]
+    fn advice_on_a_sidecar_depends_on_the_role_of_the_job() {
+        let added = "his container was added to the pod of the Job, and the Job cannot end before it. Exclude the pods from the injection by an annotation of the mesh in";
+        let native =
+            "inject it as a native sidecar (an init container with `restartPolicy: Always`)";
+        let sidecar = PodIssue::new(Cause::Sidecar, Recoverability::MaybeSoon, "still running");
+        let [_, before, own, cron_job] = for_roles(&sidecar);
+        assert_eq!(
+            before,
+            format!(
+                "t{added} `services.feast_apply_job.pod_annotations`, {native}, or set `feast_apply = \"init_container\"`. Then run `kubectl delete job/j -n ns` and apply again."
+            )
+        );
+        let succeeded = "the command has succeeded and does not have to run again. T";
+        assert_eq!(
+            own,
+            format!(
+                "{succeeded}{added} `services.feast_apply_job.pod_annotations`, or {native}, and apply the feature store."
+            )
+        );
+        assert_eq!(
+            cron_job,
+            format!(
+                "{succeeded}{added} `cron_job.job_spec.pod_template_annotations`, or {native}, and apply the feature store."
+            )
+        );
+    }
+
+    #[test]
+    fn advice_on_a_crash_also_excludes_the_sidecar_that_keeps_the_pod_running() {
+        let failed = PodIssue {
+            kept_running_by: vec!["istio-proxy".into()],
+            ..crashed(&["ValueError: x"])
+        };
+        let [_, before, own, cron_job] = for_roles(&failed);
+        let (solution, log, cause) = (
+            "fix the problem reported in the container log.",
+            " `kubectl logs p -c c -n ns` shows the whole log.",
+            " A container was added to the pod of the Job, and the Job cannot end before it. Exclude ",
+        );
+        let delete = "Then run `kubectl delete job/j -n ns` and apply again.";
+        assert!(
+            before.starts_with(&format!("{solution}{log}{cause}")),
+            "{before}"
+        );
+        assert!(before.ends_with(delete), "{before}");
+        // The Job of an action is deleted with its pod.
+        for (text, attribute) in [
+            (own, "`services.feast_apply_job.pod_annotations`, or"),
+            (cron_job, "`cron_job.job_spec.pod_template_annotations`, or"),
+        ] {
+            assert!(text.starts_with(&format!("{solution}{cause}")), "{text}");
+            assert!(text.contains(attribute), "{text}");
+            assert!(!text.contains("kubectl"), "{text}");
+        }
+        let [_, alone, ..] = for_roles(&crashed(&["ValueError: x"]));
+        assert!(!alone.contains("was added to the pod"), "{alone}");
     }
 }

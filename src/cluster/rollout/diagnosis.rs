@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::events::is_unfinished;
 use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
 use super::pods::{is_ended, issues};
-use super::{is_observed, progressing};
+use super::{JobRole, is_observed, progressing};
 
 /// The exit codes of a container that the kubelet has ended, after its grace period and within it.
 const KILLED: i32 = 137;
@@ -22,12 +22,16 @@ pub struct Observation<'a> {
     pub deployment: Option<&'a Deployment>,
     /// The Job's name; `None` for a Deployment.
     pub job: Option<&'a str>,
+    /// The reason for which the Job runs; `None` for a Deployment.
+    pub role: Option<JobRole>,
     /// The Deployment or Job as the API server returns it.
     pub live: Option<&'a Json>,
     /// The configured field manager.
     pub field_manager: &'a str,
     pub pods: &'a [Pod],
     pub events: &'a [Event],
+    /// True if the account has no permission to list events.
+    pub events_forbidden: bool,
     pub pvcs: &'a [PersistentVolumeClaim],
 }
 
@@ -68,7 +72,7 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
     }
     all.extend(halted::halted(observation));
     all.extend(observation.deployment.and_then(replica_set_refused));
-    all.extend(denied(observation, &current));
+    all.extend(denied(observation, &current).or_else(|| halted::without_pod(observation)));
     let mut grouped: Vec<PodIssue> = Vec::new();
     for issue in all {
         match grouped.iter_mut().find(|known| known.is_same(&issue)) {
@@ -81,6 +85,7 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
         }
     }
     for issue in &mut grouped {
+        issue.role = observation.role;
         // A ReplicaSet replaces an ended pod at once. If the replacements end too, the next one will.
         if issue.cause == Cause::Ended && issue.others + 1 >= ends_to_fail(issue) {
             issue.recoverability = Recoverability::MaybeSoon;

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::diagnosis::Observation;
 use super::pod_issue::{Cause, PodIssue};
-use crate::cluster::error::{Error, Reason};
+use crate::cluster::error::Error;
 use crate::cluster::request::{List, Request};
 use crate::cluster::resource::EVENTS;
 use crate::cluster::{Cluster, StoreName};
@@ -38,9 +38,10 @@ pub(super) struct Stuck {
 #[derive(Default)]
 pub(super) struct EventReader {
     pub events: Vec<Event>,
+    /// True after a read that the account has no permission for.
+    pub forbidden: bool,
     stuck: Stuck,
     next: Option<Instant>,
-    forbidden: bool,
 }
 
 impl EventReader {
@@ -78,7 +79,7 @@ impl EventReader {
                 }
                 Ok(Err(error)) => {
                     tracing::info!("cannot list the events of {kind}/{name}: {}", error.reason);
-                    self.forbidden |= matches!(error.reason, Reason::Forbidden { .. });
+                    self.forbidden |= error.is_forbidden();
                 }
                 Err(_) => tracing::info!("cannot list the events of {kind}/{name} in time"),
             }
@@ -187,6 +188,25 @@ mod tests {
             let names: Vec<_> = names.map(|it| it.involved_object.name.clone()).collect();
             assert_eq!(names, [Some("p".to_owned())]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_forbidden_read_is_the_last() {
+        let status = json!({"kind": "Status", "status": "Failure", "code": 403});
+        let cluster = fake_api::cluster(move |_| Reply::Answer(403, status.clone())).await;
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+        let stuck = || Stuck {
+            objects: vec![pod("p")],
+            delay: FIRST_READ,
+        };
+        let mut reader = EventReader {
+            stuck: stuck(),
+            ..EventReader::default()
+        };
+        reader.read(&cluster, &store, &cancel).await;
+        assert!(reader.forbidden);
+        reader.plan(stuck(), Instant::now());
+        assert_eq!(reader.next(), None);
     }
 
     #[test]

@@ -49,7 +49,8 @@ impl Cluster {
             timeout_at(lists_deadline, self.warnings_about(store, &observation)),
             timeout_at(lists_deadline, self.unbound_pvcs(store, &observation)),
         );
-        let (mut events, pvcs) = (events.unwrap_or_default(), pvcs.unwrap_or_default());
+        let (mut events, events_forbidden) = events.unwrap_or_default();
+        let pvcs = pvcs.unwrap_or_default();
         // The events of stuck objects also include normal ones, which show the progress.
         let listed: BTreeSet<_> = events
             .iter()
@@ -62,6 +63,7 @@ impl Cluster {
         events.extend(watched.cloned());
         let mut issues = diagnose(&Observation {
             events: &events,
+            events_forbidden: observation.events_forbidden || events_forbidden,
             pvcs: &pvcs,
             ..observation
         });
@@ -186,19 +188,30 @@ impl Cluster {
         }
     }
 
-    /// Returns the warnings about the objects that can prevent the newest pods from becoming ready.
-    async fn warnings_about(&self, store: &StoreName, observation: &Observation<'_>) -> Vec<Event> {
+    /// Returns the warnings about the objects that can prevent the newest pods from becoming ready, and whether the
+    /// account has no permission to list them.
+    async fn warnings_about(
+        &self,
+        store: &StoreName,
+        observation: &Observation<'_>,
+    ) -> (Vec<Event>, bool) {
         let cancel = &CancellationToken::new();
         let names = explaining_objects(observation);
         let lists = names.iter().map(|name| async move {
             let selector = format!("type=Warning,involvedObject.name={name}");
-            let listed = self.list_events(store, &selector, cancel).await;
-            listed.unwrap_or_else(|error| {
-                tracing::info!("cannot list the events of {name}: {}", error.reason);
-                Vec::new()
-            })
+            (name, self.list_events(store, &selector, cancel).await)
         });
-        join_all(lists).await.into_iter().flatten().collect()
+        let (mut events, mut forbidden) = (Vec::new(), false);
+        for (name, listed) in join_all(lists).await {
+            match listed {
+                Ok(listed) => events.extend(listed),
+                Err(error) => {
+                    tracing::info!("cannot list the events of {name}: {}", error.reason);
+                    forbidden |= error.is_forbidden();
+                }
+            }
+        }
+        (events, forbidden)
     }
 
     /// Returns the PersistentVolumeClaims, if one that is not bound is an issue.
@@ -245,9 +258,9 @@ fn explaining_objects(observation: &Observation<'_>) -> BTreeSet<String> {
         });
         let specs = named.filter_map(|pod| pod.spec.as_ref());
         let volumes = specs.flat_map(|spec| spec.volumes.iter().flatten());
-        let claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
-        let claims: Vec<String> = claims.map(|claim| claim.claim_name.clone()).collect();
-        names.extend(claims);
+        let pvcs = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+        let pvcs: Vec<String> = pvcs.map(|pvc| pvc.claim_name.clone()).collect();
+        names.extend(pvcs);
     }
     names.extend(observation.job.map(str::to_owned));
     names.extend(observation.deployment.and_then(replica_set));
@@ -298,6 +311,9 @@ mod tests {
     use serde_json::{Value as Json, json};
 
     use super::*;
+    use crate::cluster::fake_api::{self, Reply};
+    use crate::cluster::rollout::JobRole;
+    use crate::cluster::rollout::pod_issue::paragraphs;
 
     fn pod(name: &str, message: &str) -> Pod {
         let json = json!({
@@ -338,5 +354,41 @@ mod tests {
             ..Observation::default()
         };
         assert_eq!(Vec::from_iter(explaining_objects(&job)), ["j"]);
+    }
+
+    /// Returns the paragraphs about a Job without a pod if the API server answers a list of events like this.
+    async fn job_without_pod(code: u16, events: Json) -> String {
+        let cluster = fake_api::cluster(move |_| Reply::Answer(code, events.clone())).await;
+        let live = json!({"metadata": {"name": "j", "namespace": "ns"}, "spec": {}, "status": {}});
+        let observation = Observation {
+            job: Some("j"),
+            role: Some(JobRole::BeforeRollout),
+            live: Some(&live),
+            ..Observation::default()
+        };
+        let (store, secrets) = (fake_api::store("x"), Redaction::default());
+        let issues = cluster.explain(&store, observation, &secrets).await;
+        paragraphs(&issues)
+    }
+
+    #[tokio::test]
+    async fn a_job_without_a_pod_is_reported_if_its_events_are_forbidden() {
+        let forbidden = json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden",
+            "message": "events is forbidden: User \"u\" cannot list resource \"events\" in API group \"\""});
+        assert_eq!(
+            job_without_pod(403, forbidden).await,
+            "\n\nJob j: it has no pod: its events, which have the reason, cannot be listed\n  Advice: grant this user the \
+             verb list on events in the namespace, so that the error has the reason, such as a quota or an admission \
+             policy. A user with this permission sees it with \
+             `kubectl get events --field-selector involvedObject.name=j -n ns`."
+        );
+        assert_eq!(job_without_pod(200, json!({"items": []})).await, "");
+        let denied = json!({"items": [{"metadata": {}, "involvedObject": {"kind": "Job", "name": "j"},
+            "reason": "FailedCreate", "message": "exceeded quota: q"}]});
+        let text = job_without_pod(200, denied).await;
+        assert!(
+            text.starts_with("\n\nA pod is rejected: FailedCreate: exceeded quota: q\n"),
+            "{text}"
+        );
     }
 }

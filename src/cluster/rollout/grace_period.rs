@@ -82,10 +82,13 @@ impl GracePeriod {
 
     /// Returns the time for which the issue may last; `None` until the timeout.
     fn grace_of(&self, issue: &PodIssue) -> Option<Duration> {
+        let waits_for_sidecar = issue.cause == Cause::Sidecar || !issue.kept_running_by.is_empty();
         match (issue.recoverability, issue.cause) {
             (Recoverability::Eventually, _) => None,
             (Recoverability::Never, _) => Some(self.grace.min(CONFIRMATION)),
-            (Recoverability::MaybeSoon, Cause::Sidecar) => Some(self.grace.min(SIDECAR_GRACE)),
+            (Recoverability::MaybeSoon, _) if waits_for_sidecar => {
+                Some(self.grace.min(SIDECAR_GRACE))
+            }
             (Recoverability::MaybeSoon, Cause::NodeSetup) => Some(self.grace.max(NODE_GRACE)),
             (Recoverability::MaybeSoon, _) => Some(self.grace),
         }
@@ -214,14 +217,20 @@ mod tests {
             Recoverability::MaybeSoon,
             "still running",
         )];
-        for (grace, ends) in [(40, 10), (1, 1)] {
-            let mut grace_period = GracePeriod::new(Duration::from_secs(grace), start);
-            let then = start + Duration::from_secs(ends);
-            assert_eq!(
-                grace_period.verdict(&sidecar, None, start),
-                Verdict::Continue(Some(then))
-            );
-            assert_eq!(grace_period.verdict(&sidecar, None, then), Verdict::GiveUp);
+        let failed = [PodIssue {
+            kept_running_by: vec!["istio-proxy".to_owned()],
+            ..PodIssue::new(Cause::Crash, Recoverability::MaybeSoon, "Error")
+        }];
+        for issues in [&sidecar, &failed] {
+            for (grace, ends) in [(40, 10), (1, 1)] {
+                let mut grace_period = GracePeriod::new(Duration::from_secs(grace), start);
+                let then = start + Duration::from_secs(ends);
+                assert_eq!(
+                    grace_period.verdict(issues, None, start),
+                    Verdict::Continue(Some(then))
+                );
+                assert_eq!(grace_period.verdict(issues, None, then), Verdict::GiveUp);
+            }
         }
     }
 }

@@ -1,9 +1,33 @@
-//! The progress of a Job.
+//! The progress of a Job, and the reason for which it runs.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::Value as Json;
 
 use super::Progress;
+
+/// The reason for which a Job runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobRole {
+    /// It runs `feast apply` before a rollout.
+    BeforeRollout,
+    /// It runs a command of Feast because a user has asked for it.
+    OnRequest {
+        /// The command, such as `feast materialize`.
+        command: &'static str,
+        /// True if its pod is that of the CronJob, which runs the command in a pod of the servers.
+        in_server: bool,
+    },
+}
+
+impl JobRole {
+    /// Returns the command of Feast.
+    pub fn command(self) -> &'static str {
+        match self {
+            Self::BeforeRollout => "feast apply",
+            Self::OnRequest { command, .. } => command,
+        }
+    }
+}
 
 /// Returns the progress of a live Job.
 pub fn job_progress(live: &Json) -> Progress {
@@ -38,6 +62,19 @@ pub fn can_have_pods(live: &Json) -> bool {
         Progress::Done => false,
         Progress::Failed(_) => !live["metadata"]["deletionTimestamp"].is_null(),
     }
+}
+
+/// Returns whether a Job has never had a pod. A suspended Job has none by intent.
+pub fn has_no_pod(live: &Json) -> bool {
+    let status = &live["status"];
+    let none = |count: &str| status[count].as_i64().unwrap_or(0) == 0;
+    let uncounted = &status["uncountedTerminatedPods"];
+    let counted = |list: &str| uncounted[list].as_array().is_none_or(Vec::is_empty);
+    live["spec"]["suspend"] != true
+        && ["active", "succeeded", "failed", "terminating"]
+            .into_iter()
+            .all(none)
+        && ["succeeded", "failed"].into_iter().all(counted)
 }
 
 #[cfg(test)]
@@ -76,5 +113,26 @@ mod tests {
             job(json!({"conditions": [condition("Failed", "True")]})),
             Progress::Failed("R: m".to_owned())
         );
+    }
+
+    #[test]
+    fn counts_of_pods_show_whether_a_job_had_one() {
+        let job = |status: Json| has_no_pod(&json!({"spec": {}, "status": status}));
+        assert!(job(json!({})));
+        assert!(job(
+            json!({"active": 0, "terminating": 0, "uncountedTerminatedPods": {}})
+        ));
+        for status in [
+            json!({"active": 1}),
+            json!({"failed": 1}),
+            json!({"succeeded": 1}),
+            json!({"terminating": 1}),
+            json!({"uncountedTerminatedPods": {"succeeded": ["uid"]}}),
+        ] {
+            assert!(!job(status.clone()), "{status}");
+        }
+        assert!(!has_no_pod(
+            &json!({"spec": {"suspend": true}, "status": {}})
+        ));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::JobRole;
 use super::advice::advice;
 
 /// The cause of an issue.
@@ -9,7 +10,9 @@ use super::advice::advice;
 pub enum Cause {
     /// The image name is invalid.
     ImageName,
+    /// The image cannot be pulled.
     Image,
+    /// The container has ended with an error.
     Crash,
     /// The container exceeded its memory limit.
     Memory,
@@ -23,14 +26,17 @@ pub enum Cause {
     Starting,
     /// The node cannot prepare the pod: its sandbox, its network or a volume.
     NodeSetup,
-    /// The containers of a Job have ended, and an injected container keeps the pod running.
+    /// The containers of a Job have succeeded, and an injected container keeps the pod running.
     Sidecar,
     /// The Deployment is paused.
     Paused,
     /// The Job is suspended.
     Suspended,
+    /// The Job has no pod, and the events that have the reason cannot be listed.
+    NoPod,
     /// The API server rejects the pods, because of a quota or an admission policy.
     Denied,
+    /// No node can run the pod.
     Unschedulable,
     /// A PersistentVolumeClaim is not bound.
     UnboundPvc,
@@ -51,6 +57,7 @@ pub enum Recoverability {
     Eventually,
 }
 
+/// One reason why pods are not ready. Issues of several pods are merged (`others`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodIssue {
     pub cause: Cause,
@@ -59,8 +66,10 @@ pub struct PodIssue {
     pub namespace: Option<String>,
     /// The first pod with the issue; `None` if no pod was created.
     pub pod: Option<String>,
-    /// The workload, if the issue is not that of a pod.
+    /// The workload, if the issue is not that of a pod, or if commands in the advice need it.
     pub workload: Option<Workload>,
+    /// The reason for which the Job runs; `None` for a Deployment.
+    pub role: Option<JobRole>,
     /// The number of other pods with the same issue.
     pub others: usize,
     pub container: Option<String>,
@@ -72,6 +81,9 @@ pub struct PodIssue {
     pub restarts: i32,
     /// True if the previous run of the container has failed, so that its log needs `--previous`.
     pub in_previous_run: bool,
+    /// The injected containers that keep the pod of a Job running after this container has failed. The Job then does
+    /// not count the failure.
+    pub kept_running_by: Vec<String>,
     /// The PersistentVolumeClaim, its storage class, and the last event of its provisioner.
     pub pvc: Option<String>,
     /// The newest event.
@@ -95,6 +107,7 @@ impl PodIssue {
             namespace: None,
             pod: None,
             workload: None,
+            role: None,
             others: 0,
             container: None,
             init: false,
@@ -103,6 +116,7 @@ impl PodIssue {
             exit_code: None,
             restarts: 0,
             in_previous_run: false,
+            kept_running_by: Vec::new(),
             pvc: None,
             event: None,
             log: Vec::new(),
@@ -128,7 +142,8 @@ impl PodIssue {
             | Cause::Starting
             | Cause::NodeSetup
             | Cause::Paused
-            | Cause::Suspended => true,
+            | Cause::Suspended
+            | Cause::NoPod => true,
             Cause::ImageName
             | Cause::Crash
             | Cause::Memory
@@ -178,7 +193,18 @@ impl fmt::Display for PodIssue {
         if let Some(pvc) = &self.pvc {
             write!(f, "; {pvc}")?;
         }
-        Ok(())
+        match self.kept_running_by.as_slice() {
+            [] => Ok(()),
+            [container] => write!(
+                f,
+                "; the pod does not end, because the container {container}, which was added to it, still runs"
+            ),
+            containers => write!(
+                f,
+                "; the pod does not end, because the containers {}, which were added to it, still run",
+                containers.join(", ")
+            ),
+        }
     }
 }
 

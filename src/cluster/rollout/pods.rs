@@ -121,7 +121,8 @@ fn scheduling_issue(condition: PodCondition) -> PodIssue {
     }
 }
 
-fn container_issue(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
+/// Returns the issue of a container; `None` if it has succeeded.
+pub(super) fn container_issue(container: &ContainerStatus, init: bool) -> Option<PodIssue> {
     let ContainerState {
         waiting,
         terminated,

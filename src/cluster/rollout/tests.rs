@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
+
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::*;
 use crate::cluster::fake_api::{self, Reply};
-use crate::cluster::{CancellationToken, Cluster};
+use crate::cluster::{CancellationToken, Cluster, Error};
 use crate::feast::secrets::redaction::Redaction;
 
 /// A finished rollout of 3, changed at the given JSON pointers.
@@ -51,7 +53,11 @@ fn each_step_of_a_rollout_names_what_is_missing() {
     );
     assert_eq!(
         at("/status/replicas", 4),
-        waiting("1 old replicas still exist")
+        waiting("1 old replica still exists")
+    );
+    assert_eq!(
+        at("/status/replicas", 5),
+        waiting("2 old replicas still exist")
     );
     assert_eq!(
         at("/status/availableReplicas", 2),
@@ -59,7 +65,7 @@ fn each_step_of_a_rollout_names_what_is_missing() {
     );
     assert_eq!(
         at("/spec/replicas", 2),
-        waiting("1 surplus replicas still exist")
+        waiting("1 surplus replica still exists")
     );
     assert_eq!(
         at("/spec/replicas", 5),
@@ -252,4 +258,103 @@ async fn a_timeout_names_an_interrupted_watch() {
         "1 of 3 replicas are updated (last observation; the API server does not answer the watch: \
          503 ServiceUnavailable: starting) after 3600 s"
     );
+}
+
+/// Waits for the Job `j` with a grace period of zero, and returns the error. Its pods are listed like this, and the API
+/// server answers a list of events with `events`.
+async fn job_fails(
+    role: JobRole,
+    timeout: Duration,
+    status: Json,
+    pods: Json,
+    events: (u16, Json),
+) -> Error {
+    let jobs = json!([{
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "j", "namespace": "ns"},
+        "spec": {"template": {"spec": {"containers": [{"name": "feast-materialize"}]}}},
+        "status": status,
+    }]);
+    let mut listed = BTreeSet::new();
+    let cluster = fake_api::cluster(move |it| {
+        let items = match it.line.rsplit('/').next() {
+            Some("jobs") => &jobs,
+            Some("pods") => &pods,
+            _ => return Reply::Answer(events.0, events.1.clone()),
+        };
+        // The list precedes the watch.
+        match listed.insert(it.line.clone()) {
+            true => {
+                let list = json!({"metadata": {"resourceVersion": "7"}, "items": items});
+                Reply::Answer(200, list)
+            }
+            false => Reply::Hang,
+        }
+    });
+    let secrets = Redaction::default();
+    let wait = Wait {
+        grace: Duration::ZERO,
+        ..Wait::new(timeout, &secrets)
+    };
+    let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+    let cluster = cluster.await;
+    let waited = cluster.wait_for_job(&store, "j", role, &wait, &cancel);
+    waited.await.expect_err("a failure")
+}
+
+#[tokio::test]
+async fn a_sidecar_behind_a_command_that_has_succeeded_is_advised_on_by_its_pod() {
+    let container = |name: &str, state: Json| json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state});
+    let pods = json!([{
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p", "namespace": "ns"},
+        "status": {"phase": "Running", "containerStatuses": [
+            container("feast-materialize", json!({"terminated": {"exitCode": 0}})),
+            container("istio-proxy", json!({"running": {}})),
+        ]},
+    }]);
+    let role = JobRole::OnRequest {
+        command: "feast materialize",
+        in_server: true,
+    };
+    let events = (200, json!({"items": []}));
+    let timeout = Duration::from_secs(60);
+    let error = job_fails(role, timeout, json!({"active": 1}), pods, events).await;
+    let text = error.reason.to_string();
+    for part in [
+        "`feast materialize` did not finish: the Job has not ended yet\n\nPod p, container istio-proxy: still running: ",
+        "Advice: the command has succeeded and does not have to run again. ",
+        "`cron_job.job_spec.pod_template_annotations`",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_without_a_pod_names_the_permission_that_would_explain_it() {
+    let events = |code| {
+        let status = json!({"kind": "Status", "status": "Failure", "code": code, "reason": "Forbidden",
+            "message": "events is forbidden: User \"u\" cannot list resource \"events\""});
+        match code {
+            200 => (code, json!({"items": []})),
+            _ => (code, status),
+        }
+    };
+    let role = JobRole::BeforeRollout;
+    for (code, expected) in [
+        (
+            403,
+            "\n\nJob j: it has no pod: its events, which have the reason, cannot be listed\n  Advice: grant this user the verb list on events",
+        ),
+        (200, ""),
+    ] {
+        let error = job_fails(role, Duration::ZERO, json!({}), json!([]), events(code)).await;
+        let text = error.reason.to_string();
+        let rest = text.strip_prefix("the Job has not ended yet after 0 s");
+        let rest = rest.unwrap_or_else(|| panic!("{text}"));
+        assert!(rest.starts_with(expected), "{text}");
+        assert_eq!(rest.is_empty(), expected.is_empty(), "{text}");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::DynamicObject;
 use serde_json::Value as Json;
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use super::diagnosis::{Observation, diagnose};
 use super::events::{EventReader, stuck};
 use super::grace_period::{GRACE, GracePeriod, Verdict};
 use super::pod_issue::{Cause, PodIssue};
-use super::{Progress, exceeded_deadline, job_progress, progress};
+use super::{JobRole, Progress, exceeded_deadline, job_progress, progress};
 use crate::cluster::error::{Error, Reason, Verb};
 use crate::cluster::report::Reporter;
 use crate::cluster::resource::{PODS, Resource};
@@ -67,25 +67,6 @@ pub struct Rollout<'a> {
     pub pods: &'a str,
     /// See [`progress`].
     pub minimum: Option<i32>,
-}
-
-/// The reason for which a Job runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobRole {
-    /// It runs `feast apply` before a rollout.
-    BeforeRollout,
-    /// It runs this command of Feast because a user has asked for it.
-    OnRequest(&'static str),
-}
-
-impl JobRole {
-    /// Returns the command of Feast.
-    pub fn command(self) -> &'static str {
-        match self {
-            Self::BeforeRollout => "feast apply",
-            Self::OnRequest(command) => command,
-        }
-    }
 }
 
 /// A kind of workload that a wait is for.
@@ -148,16 +129,22 @@ impl Subject<'_> {
     fn observation<'a>(
         &'a self,
         view: &'a View,
-        events: &'a [Event],
+        reader: &'a EventReader,
         field_manager: &'a str,
     ) -> Observation<'a> {
+        let role = match self.workload {
+            AwaitedWorkload::Deployment { .. } => None,
+            AwaitedWorkload::Job(role) => Some(role),
+        };
         Observation {
             deployment: view.deployment.as_ref(),
-            job: matches!(self.workload, AwaitedWorkload::Job(_)).then_some(self.name),
+            job: role.map(|_| self.name),
+            role,
             live: view.live.as_ref(),
             field_manager,
             pods: &view.pods,
-            events,
+            events: &reader.events,
+            events_forbidden: reader.forbidden,
             ..Observation::default()
         }
     }
@@ -434,7 +421,7 @@ impl Observer<'_> {
 
     fn observation(&self) -> Observation<'_> {
         let manager = &self.cluster.options().field_manager;
-        (self.subject).observation(&self.view, &self.reader.events, manager)
+        (self.subject).observation(&self.view, &self.reader, manager)
     }
 }
 

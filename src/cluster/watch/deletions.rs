@@ -30,24 +30,24 @@ const WATCH_IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The watches in progress.
 #[derive(Default)]
-pub(in crate::cluster) struct DeletionWatches(Mutex<BTreeMap<WatchKey, watch::Sender<Listing>>>);
+pub(in crate::cluster) struct DeletionWatches(Mutex<BTreeMap<WatchKey, watch::Sender<WatchState>>>);
 
 impl DeletionWatches {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<WatchKey, watch::Sender<Listing>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<WatchKey, watch::Sender<WatchState>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The state of one watch.
 #[derive(Default)]
-struct Listing {
+struct WatchState {
     /// The existing objects by name, or why the watch has failed for good; `None` before they are listed.
-    existing: Option<Result<BTreeMap<String, Existing>, Reason>>,
+    existing: Option<Result<BTreeMap<String, ObjectIdentity>, Reason>>,
     /// The reason why the watch is interrupted. While it is, `existing` can be out of date.
     interruption: Option<String>,
 }
 
-impl Listing {
+impl WatchState {
     fn failed(reason: Reason) -> Self {
         Self {
             existing: Some(Err(reason)),
@@ -59,8 +59,9 @@ impl Listing {
 /// The part of an object that the watch requests.
 type Metadata = PartialObjectMeta<DynamicObject>;
 
+/// The part of the metadata that is kept.
 #[derive(Clone)]
-struct Existing {
+struct ObjectIdentity {
     uid: String,
     /// The feature store that its label names.
     store: String,
@@ -80,7 +81,7 @@ impl Cluster {
         let resource = Resource::from(key.kind);
         if resource.scope == Scope::Namespace && metadata["labels"][MANAGED_BY_LABEL] == MANAGED_BY
         {
-            let is_gone = |existing: &BTreeMap<String, Existing>| {
+            let is_gone = |existing: &BTreeMap<String, ObjectIdentity>| {
                 let now = existing.get(&key.name);
                 now.is_none_or(|now| metadata["uid"] != now.uid.as_str())
             };
@@ -116,7 +117,7 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<(), (Option<usize>, Unfinished)> {
         let mut count = None;
-        let is_none_left = |existing: &BTreeMap<String, Existing>| {
+        let is_none_left = |existing: &BTreeMap<String, ObjectIdentity>| {
             let objects = existing.values();
             let remaining = objects
                 .filter(|object| labels.contains(&object.store))
@@ -135,21 +136,21 @@ impl Cluster {
         name: Option<&str>,
         deadline: Instant,
         cancel: &CancellationToken,
-        mut is_gone: impl FnMut(&BTreeMap<String, Existing>) -> bool,
+        mut is_gone: impl FnMut(&BTreeMap<String, ObjectIdentity>) -> bool,
     ) -> Result<(), Unfinished> {
         let namespace = &store.namespace;
         let fail =
             |reason| Unfinished::Failed(self.error(Verb::Watch, resource, namespace, name, reason));
-        let listing = self.join_watch(resource, namespace).await;
-        let mut listing = listing.map_err(fail)?;
-        let at_the_end = listing.clone();
-        let changed = listing.wait_for(|listing| match &listing.existing {
+        let state = self.join_watch(resource, namespace).await;
+        let mut state = state.map_err(fail)?;
+        let at_the_end = state.clone();
+        let changed = state.wait_for(|state| match &state.existing {
             None => false,
             Some(Err(_)) => true,
             Some(Ok(existing)) => is_gone(existing),
         });
         tokio::select! {
-            changed = changed => match changed.as_deref().map(|listing| &listing.existing) {
+            changed = changed => match changed.as_deref().map(|state| &state.existing) {
                 Ok(Some(Err(reason))) => Err(fail(reason.clone())),
                 Ok(_) => Ok(()),
                 // The sender is dropped only when the program ends.
@@ -168,14 +169,14 @@ impl Cluster {
         &self,
         resource: Resource,
         namespace: &str,
-    ) -> Result<watch::Receiver<Listing>, Reason> {
+    ) -> Result<watch::Receiver<WatchState>, Reason> {
         let client = self.client().await?.clone();
         let key = (resource.plural, namespace.to_owned());
         let mut watches = self.inner.deletions.lock();
         if let Some(sender) = watches.get(&key) {
             return Ok(sender.subscribe());
         }
-        let (sender, receiver) = watch::channel(Listing::default());
+        let (sender, receiver) = watch::channel(WatchState::default());
         watches.insert(key.clone(), sender.clone());
         let api = Api::namespaced_with(client, namespace, &resource.api_resource());
         let (cluster, plural) = (Arc::downgrade(&self.inner), resource.plural);
@@ -201,7 +202,7 @@ impl Cluster {
 }
 
 /// Returns when the watch has had no receiver for [`WATCH_IDLE_TIMEOUT`].
-async fn idle(sender: &watch::Sender<Listing>) {
+async fn idle(sender: &watch::Sender<WatchState>) {
     loop {
         sender.closed().await;
         tokio::time::sleep(WATCH_IDLE_TIMEOUT).await;
@@ -215,32 +216,32 @@ async fn idle(sender: &watch::Sender<Listing>) {
 async fn publish_catching_panics(
     plural: &'static str,
     api: Api<Metadata>,
-    sender: &watch::Sender<Listing>,
+    sender: &watch::Sender<WatchState>,
 ) {
     if let Err(error) = task::catch_panic(publish(plural, api, sender)).await {
-        sender.send_replace(Listing::failed(error.into()));
+        sender.send_replace(WatchState::failed(error.into()));
     }
 }
 
 /// Publishes the existing objects after each change, and each interruption, until the watch fails for good.
-async fn publish(plural: &'static str, api: Api<Metadata>, sender: &watch::Sender<Listing>) {
+async fn publish(plural: &'static str, api: Api<Metadata>, sender: &watch::Sender<WatchState>) {
     let labels = watcher::Config::default().labels(&provider_selector());
-    let mut watched = Watched::new(plural, watcher(api, labels), existing);
+    let mut watched = Watched::new(plural, watcher(api, labels), identity);
     loop {
         let change = match watched.next_event().await {
             Ok(change) => change,
             Err(reason) => {
-                sender.send_replace(Listing::failed(reason));
+                sender.send_replace(WatchState::failed(reason));
                 return;
             }
         };
-        sender.send_if_modified(|listing| {
-            listing.interruption = watched.interruption().map(str::to_owned);
+        sender.send_if_modified(|state| {
+            state.interruption = watched.interruption().map(str::to_owned);
             let Some(change) = change else {
                 return false;
             };
             // In place: a copy after each change would cost the square of the number of objects.
-            match &mut listing.existing {
+            match &mut state.existing {
                 Some(Ok(existing)) => change.apply_to(existing),
                 existing => {
                     let mut listed = BTreeMap::new();
@@ -253,12 +254,12 @@ async fn publish(plural: &'static str, api: Api<Metadata>, sender: &watch::Sende
     }
 }
 
-fn existing(object: Metadata) -> Option<(String, Existing)> {
+fn identity(object: Metadata) -> Option<(String, ObjectIdentity)> {
     let metadata = object.metadata;
     let mut labels = metadata.labels.unwrap_or_default();
-    let existing = Existing {
+    let identity = ObjectIdentity {
         uid: metadata.uid?,
         store: labels.remove(NAME_LABEL).unwrap_or_default(),
     };
-    Some((metadata.name?, existing))
+    Some((metadata.name?, identity))
 }

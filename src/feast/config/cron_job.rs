@@ -187,7 +187,8 @@ pub struct CronJobContainers {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resources: Option<ResourceRequirements>,
 
-    /// Labels of the nodes on which the CronJob's pods can run. Default: any node.
+    /// Labels of the nodes on which the CronJob's pods can run. They replace the node affinity of `services.affinity`.
+    /// Default: any node that this node affinity permits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Drift, Endpoints, ScalingStatus};
+use super::{Drift, Endpoints, NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH, ScalingStatus};
 
 /// Reads a feature store that this provider created, by its name: for outputs, and for modules that use a feature store
 /// of another configuration. Needs only read permissions. What the credentials cannot read is null.
@@ -13,11 +13,15 @@ use super::{Drift, Endpoints, ScalingStatus};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataSourceConfig {
     /// Name of the feature store.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = NAME_LENGTH), regex(pattern = NAME_PATTERN))]
     pub name: String,
 
     /// Kubernetes namespace. Default: the `namespace` of the provider block, or else `default`.
-    #[schemars(length(min = 1), extend("x-terraform" = {"computed": true}))]
+    #[schemars(
+        length(min = 1, max = NAMESPACE_LENGTH),
+        regex(pattern = NAME_PATTERN),
+        extend("x-terraform" = {"computed": true})
+    )]
     pub namespace: Option<String>,
 }
 

@@ -36,8 +36,8 @@ pub struct Init {
     #[schemars(extend("default" = false))]
     pub minimal: Option<bool>,
 
-    /// Template of the repository. Feast has no template `clickhouse`, although the resource of the Feast operator
-    /// lists it. Default: `local`, set by Feast.
+    /// Template of the repository. `clickhouse`, which the resource of the Feast operator lists, is rejected, because
+    /// Feast has no such template. Default: `local`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<Template>,
 }

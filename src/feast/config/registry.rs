@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::persistence::StoreType;
 use super::string_enum::string_enum;
-use super::{LocalObjectReference, Persistence, PvcConfig, RegistryServer};
+use super::{
+    LocalObjectReference, NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH, Persistence, PvcConfig,
+    RegistryServer,
+};
 
 /// The registry: exactly one of `local` and `remote`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -105,16 +108,16 @@ pub struct FeastRef {
     /// Name of the feature store. Set it to an attribute of the other resource (`feast_feature_store.shared.name`), so
     /// that Terraform creates that one first.
     #[schemars(
-        length(min = 1, max = 57),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+        length(min = 1, max = NAME_LENGTH),
+        regex(pattern = NAME_PATTERN)
     )]
     pub name: String,
 
     /// Namespace of the feature store. Default: the namespace of this feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
-        length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+        length(min = 1, max = NAMESPACE_LENGTH),
+        regex(pattern = NAME_PATTERN)
     )]
     pub namespace: Option<String>,
 }

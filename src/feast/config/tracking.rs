@@ -95,8 +95,9 @@ pub struct OpenlineageConsumer {
     pub lineage_server: Option<LineageServer>,
 }
 
-/// The pods of the lineage server. They have the node selector, tolerations, node affinity, security contexts, labels,
-/// annotations, image pull secrets and ServiceAccount of the other pods. Autoscalers do not apply to them.
+/// The pods of the lineage server. They have the node selector, tolerations, node affinity, priority class, security
+/// contexts, labels, annotations, image pull secrets and ServiceAccount of the other pods. Autoscalers do not apply to
+/// them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LineageServer {

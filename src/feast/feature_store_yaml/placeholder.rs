@@ -31,14 +31,14 @@ pub enum Purpose {
     },
     /// The properties of an OpenID Connect provider.
     Oidc {
-        /// Whether the Secret must have the discovery URL, because the configuration has no issuer URL.
+        /// True if the Secret must have the discovery URL, because the configuration has no issuer URL.
         needs_discovery_url: bool,
     },
     /// The configuration of the batch engine, including its type.
     BatchEngine {
         /// The ServiceAccount of the Spark driver, if the engine must be `spark_application`.
         driver: Option<String>,
-        /// Whether the pods have a token for the Kubernetes API.
+        /// True if the pods have a token for the Kubernetes API.
         has_token: bool,
     },
     /// The API key for sending lineage events.

@@ -9,7 +9,9 @@ use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use serde_json::Value as Json;
 
-use super::{containers, cron_job, feast_apply_job, initialization, manifest, metadata, pods};
+use super::{
+    containers, cron_job, feast_apply_job, initialization, manifest, metadata, pods, references,
+};
 use crate::feast::command::Command;
 use crate::feast::names;
 use crate::feast::spec::{CronJob, Store};
@@ -28,7 +30,7 @@ pub struct NoPod;
 pub struct CommandJob<'a> {
     pub store: &'a Store,
     pub command: &'a Command,
-    /// Whether a database is a file in the servers' pods, which only its Secret tells.
+    /// True if a database is a file in the servers' pods, which only its Secret tells.
     pub has_file: bool,
     /// A part of the name, different for each run.
     pub id: &'a str,
@@ -101,6 +103,7 @@ impl CommandJob<'_> {
     fn own_pod(&self) -> PodTemplateSpec {
         let store = self.store;
         let argv = self.command.argv();
+        let argv: Vec<String> = argv.iter().map(|word| references::escape(word)).collect();
         let argv: Vec<&str> = argv.iter().map(String::as_str).collect();
         let name = format!("feast-{}", self.command.short_name());
         let mut container = initialization::command_container(store, &name, &argv);
@@ -224,6 +227,28 @@ mod tests {
             "--views=v"
         ]);
         assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn names_of_views_reach_feast_unchanged() {
+        let command = Command::Materialize {
+            period: Period::Incremental {
+                until: parse_time("2026-01-01T00:00:00Z").unwrap(),
+            },
+            views: vec!["$(HOME)".to_owned(), "a$$b".to_owned()],
+        };
+        let job = render(&store(&databases()), &command).unwrap();
+        let container = &job["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(
+            container["command"],
+            json!([
+                "feast",
+                "materialize-incremental",
+                "2026-01-01T00:00:00",
+                "--views=$$(HOME)",
+                "--views=a$$$b",
+            ])
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value as Json;
 
-use super::{metadata, non_empty_map, object, pods, rbac, references, service_account};
+use super::{deployment, metadata, non_empty_map, object, pods, rbac, references, service_account};
 use crate::feast::config;
 use crate::feast::names::{self, CRON_JOB_SERVICE_TYPE};
 use crate::feast::spec::{CronJob as Spec, Store};
@@ -130,11 +130,14 @@ fn pod(store: &Store, spec: &Spec) -> PodSpec {
         .map(|(index, command)| container(store, spec, index, command))
         .collect();
     let last = containers.pop();
+    // No node has to meet both: the selector is for nodes of the user's choice.
+    let has_own_nodes = !spec.node_selector.is_empty();
     PodSpec {
         init_containers: (!containers.is_empty()).then_some(containers),
         containers: last.into_iter().collect(),
+        affinity: deployment::job_affinity(store).filter(|_| !has_own_nodes),
         node_selector: non_empty_map(&spec.node_selector),
-        image_pull_secrets: super::deployment::image_pull_secrets(store),
+        image_pull_secrets: deployment::image_pull_secrets(store),
         restart_policy: Some("Never".to_owned()),
         security_context: Some(store.pods.cron_job_security_context()),
         service_account_name: Some(names::cron_job(&store.name)),
@@ -165,5 +168,68 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         env_from: (!spec.env_from.is_empty()).then(|| spec.env_from.clone()),
         resources: spec.resources.clone(),
         ..Container::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::feast::spec::Defaults;
+
+    /// Returns the specification of the pods.
+    fn pod(services: &Json, containers: &Json) -> Json {
+        let config = json!({
+            "name": "x",
+            "feastProject": "p",
+            "services": services,
+            "cronJob": {"schedule": "@daily", "containerConfigs": containers},
+        });
+        let config = serde_json::from_value(config).unwrap();
+        let (_, cron_job) = render(&Store::new(&config, &Defaults::default()))
+            .pop()
+            .unwrap();
+        cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone()
+    }
+
+    #[test]
+    fn pods_run_on_the_nodes_of_the_other_pods_or_on_their_own() {
+        let tolerations = json!([{"key": "dedicated", "operator": "Exists"}]);
+        let terms = json!([
+            {"matchExpressions": [{"key": "pool", "operator": "In", "values": ["a"]}]},
+        ]);
+        let node_affinity = json!({
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms},
+        });
+        let services = json!({
+            "tolerations": tolerations,
+            "nodeSelector": {"disk": "ssd"},
+            "priorityClassName": "batch",
+            "affinity": {"nodeAffinity": node_affinity, "podAntiAffinity": {}},
+        });
+        let placement = |services: &Json, containers: &Json| {
+            let pod = pod(services, containers);
+            let fields = [
+                "tolerations",
+                "priorityClassName",
+                "affinity",
+                "nodeSelector",
+            ];
+            fields.map(|field| pod[field].clone())
+        };
+        let class = json!("batch");
+        let affinity = json!({"nodeAffinity": node_affinity});
+        assert_eq!(
+            placement(&services, &json!({})),
+            [tolerations.clone(), class.clone(), affinity, Json::Null]
+        );
+        let own = json!({"pool": "b"});
+        assert_eq!(
+            placement(&services, &json!({"nodeSelector": own})),
+            [tolerations, class, Json::Null, own]
+        );
+        let none = [Json::Null, Json::Null, Json::Null, Json::Null];
+        assert_eq!(placement(&json!({}), &json!({})), none);
     }
 }

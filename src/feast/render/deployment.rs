@@ -70,8 +70,9 @@ pub(super) fn pod(store: &Store) -> PodSpec {
     let Pods {
         volumes: _,
         node_selector,
-        tolerations,
+        tolerations: _,
         affinity,
+        priority_class_name: _,
         topology_spread,
         security_context: _,
         container_security_context: _,
@@ -103,7 +104,6 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         node_selector: non_empty_map(node_selector),
         resource_claims: non_empty_list(resource_claims),
         security_context: Some(store.security_context()),
-        tolerations: non_empty_list(tolerations),
         automount_service_account_token: Some(store.has_token()),
         containers: containers::servers(store),
         init_containers: initialization::containers(store),
@@ -126,6 +126,14 @@ pub(super) fn image_pull_secrets(store: &Store) -> Option<Vec<LocalObjectReferen
 /// Returns the node affinity. The rest of `affinity` is about the servers' pods only.
 pub(super) fn node_affinity(store: &Store) -> Option<NodeAffinity> {
     store.pods.affinity.as_ref()?.node_affinity.clone()
+}
+
+/// Returns the affinity of the pods of Jobs.
+pub(super) fn job_affinity(store: &Store) -> Option<Affinity> {
+    node_affinity(store).map(|node_affinity| Affinity {
+        node_affinity: Some(node_affinity),
+        ..Affinity::default()
+    })
 }
 
 /// Returns a preference for one pod on each node.

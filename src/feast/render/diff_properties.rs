@@ -20,7 +20,7 @@ fn manifests() -> Vec<Json> {
         "resources": {"requests": {"cpu": "1000m", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "0.5Ti"}},
     });
     let metric = |name: &str| json!({"type": "Resource", "resource": {"name": name, "target": {"type": "AverageValue", "averageValue": "1500m"}}});
-    let claim =
+    let pvc =
         json!({"create": {"resources": {"requests": {"storage": "1024Mi"}}}, "mountPath": "/data"});
     let configurations = [
         json!({"name": "scaled", "feastProject": "p", "labels": {"team": "a"}, "services": {
@@ -33,7 +33,7 @@ fn manifests() -> Vec<Json> {
         }}),
         json!({"name": "files", "feastProject": "p", "authz": {"kubernetes": {"roles": ["reader"]}},
             "cronJob": {"schedule": "@daily"}, "services": {
-                "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": claim}}},
+                "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": pvc}}},
         }}),
     ];
     let stores = configurations.into_iter().map(|configuration| {

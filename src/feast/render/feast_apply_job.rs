@@ -4,7 +4,7 @@
 //! configuration, which [`resolve`](crate::feast::secrets::resolve) appends.
 
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
-use k8s_openapi::api::core::v1::{Affinity, Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value as Json;
 
 use super::{deployment, initialization, manifest, metadata, pods};
@@ -51,10 +51,7 @@ fn pod(store: &Store) -> PodSpec {
 pub(super) fn pod_running(store: &Store, container: Container) -> PodSpec {
     let server = deployment::pod(store);
     PodSpec {
-        affinity: deployment::node_affinity(store).map(|node_affinity| Affinity {
-            node_affinity: Some(node_affinity),
-            ..Affinity::default()
-        }),
+        affinity: deployment::job_affinity(store),
         topology_spread_constraints: None,
         // It serves no requests.
         termination_grace_period_seconds: None,

@@ -84,7 +84,6 @@ fn pod(store: &Store, lineage: &LineageServer) -> PodSpec {
         resource_claims: non_empty_list(&resource_claims(store, common)),
         // It mounts no PVCs of the stores.
         security_context: Some(store.pods.security_context()),
-        tolerations: non_empty_list(&store.pods.tolerations),
         // It does not call the Kubernetes API.
         automount_service_account_token: Some(false),
         containers: vec![container(store, common, *termination)],

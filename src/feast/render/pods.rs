@@ -8,8 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::containers;
-use super::non_empty_map;
+use super::{containers, non_empty_list, non_empty_map};
 use crate::feast::names;
 use crate::feast::spec::{Store, join};
 
@@ -56,6 +55,8 @@ fn complete(store: &Store, pod: PodSpec) -> PodSpec {
         containers: each(pod.containers),
         init_containers: pod.init_containers.map(each),
         volumes: (!volumes.is_empty()).then_some(volumes),
+        tolerations: non_empty_list(&store.pods.tolerations),
+        priority_class_name: store.pods.priority_class_name.clone(),
         enable_service_links: Some(store.pods.service_links),
         ..pod
     }

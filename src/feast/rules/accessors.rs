@@ -83,7 +83,7 @@ pub(super) struct ServicePersistence<'a> {
 
 /// The `persistence.store` of a service.
 pub(super) struct ServiceDatabase<'a> {
-    /// Whether its type is the path of a class.
+    /// True if its type is the path of a class.
     pub is_class: bool,
     pub shared: Option<bool>,
     pub secret_ref: &'a LocalObjectReference,

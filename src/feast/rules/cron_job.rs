@@ -1,5 +1,7 @@
 //! The CronJob: its name and schedule, and settings of its Jobs that depend on each other.
 
+mod warnings;
+
 use k8s_openapi::api::batch::v1::PodFailurePolicy;
 
 use super::Violation;
@@ -10,6 +12,8 @@ use crate::feast::spec::commands_or_default;
 use crate::kubernetes::validation::metadata::CRON_JOB_NAME_LENGTH;
 use crate::kubernetes::validation::{below, cron, pod_failure_policy as kubernetes, time_zone};
 use crate::schema::Path;
+
+pub(super) use warnings::{without_pods, without_resources};
 
 /// The number of completions above which an Indexed Job with a limit of retries for each index has lower limits.
 const MANY_COMPLETIONS: i32 = 100_000;

@@ -9,7 +9,7 @@ use super::accessors::{
 use super::pvcs::inside;
 use super::stores::escapes_directory;
 use super::{Violation, tls};
-use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git};
+use crate::feast::config::{FeastApply, FeastProjectDir, FeatureStore, Git, Template};
 use crate::feast::names::{CONFIGURATION_DIRECTORY, DATA_DIRECTORY, FeastService};
 use crate::feast::spec::{Location, join};
 use crate::kubernetes::validation::exactly_one;
@@ -47,6 +47,21 @@ pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
     ];
     let hint = "Remove `feast_project_dir` to use the example repository of `feast init`.";
     Vec::from_iter(exactly_one(&Path::of(PROJECT_DIR), &sources, hint))
+}
+
+/// The resource of the Feast operator lists a template that Feast does not have.
+pub(super) fn init_template(store: &FeatureStore) -> Vec<Violation> {
+    let project_dir = store.feast_project_dir.as_ref();
+    let template = project_dir.and_then(|it| it.init.as_ref()?.template);
+    if template != Some(Template::Clickhouse) {
+        return Vec::new();
+    }
+    vec![Violation::at(
+        Path::of(PROJECT_DIR).attribute("init.template"),
+        "Feast has no template `clickhouse`",
+        "`feast init` fails with an unknown template, so pods would not start. Set another template, or remove \
+         `template` to use `local`.",
+    )]
 }
 
 pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {

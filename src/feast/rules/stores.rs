@@ -210,10 +210,10 @@ fn validate_path(file: &File<'_>) -> Option<Violation> {
         if *service == FeastService::Registry {
             return reject(
                 false,
-                format!("The registry does not support the location {path:?}"),
-                "The registry file can be an object in Amazon S3 (`s3://bucket/registry.db`) or Google Cloud Storage \
-                 (`gs://bucket/registry.db`), or a path that begins with `/`. For other storage, such as Azure Blob \
-                 Storage, use a database instead: replace `file` with `store`.",
+                format!("This provider does not support the registry location {path:?}"),
+                "This provider supports only registry files in Amazon S3 (`s3://bucket/registry.db`), in Google Cloud \
+                 Storage (`gs://bucket/registry.db`) and at paths that begin with `/`. Instead of other storage, such as \
+                 HDFS or Azure Blob Storage, use a database: replace `file` with `store`.",
             );
         }
     }
@@ -470,7 +470,7 @@ mod tests {
             "hdfs://n/o.db",
             "S3://b/o.db",
         ] {
-            let elsewhere = format!("The registry does not support the location {uri:?}");
+            let elsewhere = format!("This provider does not support the registry location {uri:?}");
             for on_pvc in [false, true] {
                 path(uri, on_pvc, bucket, Some(&elsewhere));
             }
@@ -556,7 +556,7 @@ mod tests {
         let summaries: Vec<_> = found.iter().map(|it| it.summary.as_str()).collect();
         assert_eq!(
             summaries,
-            ["The registry does not support the location \"az://b/registry.db\""]
+            ["This provider does not support the registry location \"az://b/registry.db\""]
         );
     }
 

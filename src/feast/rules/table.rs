@@ -187,6 +187,11 @@ pub const RULES: &[Rule] = &[
         check: project::one_source,
     },
     Rule {
+        name: "init-template",
+        description: "The template of `feast init` is one that Feast has.",
+        check: project::init_template,
+    },
+    Rule {
         name: "git-source",
         description: "Arguments of git have one line and do not begin with `-`, settings are named `section.key`, \
              `feature_repo_path` is inside the repository, and `ssh` requires an SSH URL.",

@@ -1,8 +1,8 @@
 //! Warnings: configurations that are valid but probably not intended.
 
 use super::{
-    Rule, disruption, lineage, packages, persistence, project, scheduling, serving, stores,
-    tracking, versions, volumes,
+    Rule, cron_job, disruption, lineage, packages, persistence, project, scheduling, serving,
+    stores, tracking, versions, volumes,
 };
 
 /// All warnings, in the order in which they are shown.
@@ -41,6 +41,18 @@ pub const WARNINGS: &[Rule] = &[
         description: "While the CronJob materializes, images of Feast 0.64 to 0.66 reject requests, unless the registry \
              is a SQL database.",
         check: versions::materialization,
+    },
+    Rule {
+        name: "cron-job-resources",
+        description: "If all servers have requests or limits, the containers of the CronJob have `resources`, which a \
+             ResourceQuota can require.",
+        check: cron_job::without_resources,
+    },
+    Rule {
+        name: "cron-job-pods",
+        description: "The CronJob runs its commands in a pod, so KEDA must not scale to zero pods, unless a trigger of \
+             the type `cron` starts one.",
+        check: cron_job::without_pods,
     },
     Rule {
         name: "offline-servers",

@@ -8,6 +8,18 @@ use super::super::feature_store_yaml::{SecretError, SecretProblem};
 use super::super::names;
 use super::source::{Contents, Mounted};
 
+/// The hashes in the objects of a feature store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreHashes {
+    /// The hashes of the servers' pods.
+    pub servers: PodHashes,
+    /// The hashes of the lineage server's pods, if there are any.
+    pub lineage: Option<PodHashes>,
+    /// The hash of what the `feast apply` Job applies, if there is a Job. The servers' Deployment is annotated with it
+    /// once the Job has succeeded.
+    pub feast_apply: Option<String>,
+}
+
 /// The hashes of what the pods of a Deployment read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodHashes {

@@ -13,8 +13,8 @@ use serde_json::{Value as Json, json};
 use super::super::feature_store_yaml::SecretError;
 use super::super::names;
 use super::super::objects::Objects;
-use super::super::rendered::{Rendered, WorkloadInputs};
-use super::hashes::{PodHashes, hmac_hash, mounted_files_hash};
+use super::super::rendered::{Rendered, StoreInputs, WorkloadInputs};
+use super::hashes::{PodHashes, StoreHashes, hmac_hash, mounted_files_hash};
 use super::source::Contents;
 use super::store_secret;
 use crate::kubernetes::{Key, Kind};
@@ -32,10 +32,7 @@ pub struct Secrets<'a> {
 /// The phase of objects with the content of the user's Secrets: ready to be applied, never to be shown or stored.
 #[derive(Clone, PartialEq)]
 pub struct Resolved {
-    pub(super) servers: PodHashes,
-    pub(super) lineage: Option<PodHashes>,
-    /// The hash of what the `feast apply` Job applies, if there is a Job.
-    pub(super) feast_apply_hash: Option<String>,
+    hashes: StoreHashes,
 }
 
 impl Objects<Rendered> {
@@ -51,41 +48,26 @@ impl Objects<Rendered> {
         let Self {
             namespace,
             mut manifests,
-            phase:
-                Rendered {
-                    servers,
-                    lineage,
-                    feast_apply_job,
-                },
+            phase: Rendered { inputs },
         } = self;
-        let servers = servers.resolve(secrets);
-        let lineage = lineage.map(|lineage| lineage.resolve(secrets)).transpose();
-        let (servers, lineage) = match (servers, lineage) {
-            (Ok(servers), Ok(lineage)) => (servers, lineage),
-            (servers, lineage) => return Err(merge_errors([servers.err(), lineage.err()])),
-        };
-        let feast_apply_hash = feast_apply_job.map(|job| {
-            // The pod template of a Job is immutable, so each change of it needs another Job.
-            let input = format!("{}{}", servers.text, job["spec"]);
-            let feast_apply_hash = hmac_hash(secrets.hash_key, &input);
-            let (key, job) = named_job(job, &feast_apply_hash);
+        let resolved = inputs.resolve(secrets.contents, secrets.hash_key)?;
+        if let (Some(job), Some(hash)) = (inputs.feast_apply_job, &resolved.feast_apply_hash) {
+            let (key, job) = named_job(job, hash);
             manifests.insert(key, job);
-            feast_apply_hash
-        });
-        for workload in [&servers].into_iter().chain(&lineage) {
+        }
+        for workload in resolved.workloads() {
             let key = Key::new(Kind::Deployment, &workload.deployment);
             if let Some(deployment) = manifests.get_mut(&key) {
                 workload.hashes.annotate_pods(deployment);
             }
         }
-        let key = Key::new(Kind::Deployment, &servers.deployment);
-        if let (Some(feast_apply_hash), Some(deployment)) =
-            (&feast_apply_hash, manifests.get_mut(&key))
+        let key = Key::new(Kind::Deployment, &resolved.servers.deployment);
+        if let (Some(hash), Some(deployment)) =
+            (&resolved.feast_apply_hash, manifests.get_mut(&key))
         {
-            deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] =
-                json!(feast_apply_hash);
+            deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(hash);
         }
-        let files = [&servers].into_iter().chain(&lineage);
+        let files = resolved.workloads();
         let files: Vec<_> = files
             .map(|workload| (workload.file, workload.text.as_str()))
             .collect();
@@ -94,9 +76,7 @@ impl Objects<Rendered> {
             namespace,
             manifests,
             phase: Resolved {
-                servers: servers.hashes,
-                lineage: lineage.map(|lineage| lineage.hashes),
-                feast_apply_hash,
+                hashes: resolved.into_hashes(),
             },
         })
     }
@@ -106,22 +86,92 @@ impl Objects<Resolved> {
     /// Returns objects that need no content of Secrets.
     #[doc(hidden)]
     pub fn without_secrets(namespace: &str, manifests: BTreeMap<Key, Json>) -> Self {
+        let hashes = StoreHashes {
+            servers: PodHashes {
+                configuration: String::new(),
+                certificates: None,
+            },
+            lineage: None,
+            feast_apply: None,
+        };
         Self {
             namespace: namespace.to_owned(),
             manifests,
-            phase: Resolved {
-                servers: PodHashes {
-                    configuration: String::new(),
-                    certificates: None,
-                },
-                lineage: None,
-                feast_apply_hash: None,
-            },
+            phase: Resolved { hashes },
+        }
+    }
+
+    /// Returns the hashes in these objects.
+    pub fn hashes(&self) -> &StoreHashes {
+        &self.phase.hashes
+    }
+}
+
+impl StoreInputs {
+    /// Returns the hashes that [`Objects::resolve_secrets`] writes to the objects, for a comparison with live objects.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that is missing from the Secrets and ConfigMaps or invalid in them, each problem once.
+    pub fn hashes(
+        &self,
+        contents: &Contents,
+        hash_key: &[u8],
+    ) -> Result<StoreHashes, Vec<SecretError>> {
+        let resolved = self.resolve(contents, hash_key)?;
+        Ok(resolved.into_hashes())
+    }
+
+    fn resolve(
+        &self,
+        contents: &Contents,
+        hash_key: &[u8],
+    ) -> Result<ResolvedInputs, Vec<SecretError>> {
+        let servers = self.servers.resolve(contents, hash_key);
+        let lineage = self.lineage.as_ref();
+        let lineage = lineage
+            .map(|lineage| lineage.resolve(contents, hash_key))
+            .transpose();
+        let (servers, lineage) = match (servers, lineage) {
+            (Ok(servers), Ok(lineage)) => (servers, lineage),
+            (servers, lineage) => return Err(merge_errors([servers.err(), lineage.err()])),
+        };
+        let feast_apply_hash = self.feast_apply_job.as_ref().map(|job| {
+            // The pod template of a Job is immutable, so each change of it needs another Job.
+            let input = format!("{}{}", servers.text, job["spec"]);
+            hmac_hash(hash_key, &input)
+        });
+        Ok(ResolvedInputs {
+            servers,
+            lineage,
+            feast_apply_hash,
+        })
+    }
+}
+
+/// The inputs with the content of Secrets. It has no `Debug`, so that the content cannot be printed.
+struct ResolvedInputs {
+    servers: ResolvedWorkload,
+    lineage: Option<ResolvedWorkload>,
+    feast_apply_hash: Option<String>,
+}
+
+impl ResolvedInputs {
+    fn workloads(&self) -> impl Iterator<Item = &ResolvedWorkload> {
+        [&self.servers].into_iter().chain(&self.lineage)
+    }
+
+    fn into_hashes(self) -> StoreHashes {
+        StoreHashes {
+            servers: self.servers.hashes,
+            lineage: self.lineage.map(|lineage| lineage.hashes),
+            feast_apply: self.feast_apply_hash,
         }
     }
 }
 
-/// The content for the pods of a Deployment, with the resolved text of its `feature_store.yaml`.
+/// The content for the pods of a Deployment, with the resolved text of its `feature_store.yaml`. It has no `Debug`
+/// either.
 struct ResolvedWorkload {
     deployment: String,
     file: &'static str,
@@ -130,12 +180,11 @@ struct ResolvedWorkload {
 }
 
 impl WorkloadInputs {
-    fn resolve(self, secrets: &Secrets<'_>) -> Result<ResolvedWorkload, Vec<SecretError>> {
-        let Secrets {
-            contents,
-            hash_key,
-            configuration: _,
-        } = secrets;
+    fn resolve(
+        &self,
+        contents: &Contents,
+        hash_key: &[u8],
+    ) -> Result<ResolvedWorkload, Vec<SecretError>> {
         let Self {
             deployment,
             file,
@@ -143,15 +192,15 @@ impl WorkloadInputs {
             mounted_files,
             databases,
         } = self;
-        let files: Vec<SecretError> = (databases.into_iter())
+        let files: Vec<SecretError> = (databases.iter())
             .filter(|(placeholder, _)| placeholder.is_file(contents))
-            .map(|(placeholder, problem)| placeholder.error(problem))
+            .map(|(placeholder, problem)| placeholder.error(problem.clone()))
             .collect();
         let text = document.resolve(contents);
-        let certificates = mounted_files_hash(&mounted_files, contents, hash_key);
+        let certificates = mounted_files_hash(mounted_files, contents, hash_key);
         match (text, certificates) {
             (Ok(text), Ok(certificates)) if files.is_empty() => Ok(ResolvedWorkload {
-                deployment,
+                deployment: deployment.clone(),
                 file,
                 hashes: PodHashes {
                     configuration: hmac_hash(hash_key, &text),
@@ -183,23 +232,6 @@ fn named_job(mut job: Json, feast_apply_hash: &str) -> (Key, Json) {
     let name = names::feast_apply_job(store.unwrap_or_default(), feast_apply_hash);
     job["metadata"]["name"] = json!(name);
     (Key::new(Kind::Job, name), job)
-}
-
-impl Objects<Resolved> {
-    /// Returns the hashes of the servers' pods.
-    pub fn servers(&self) -> &PodHashes {
-        &self.phase.servers
-    }
-
-    /// Returns the hashes of the lineage server's pods, if there are any.
-    pub fn lineage(&self) -> Option<&PodHashes> {
-        self.phase.lineage.as_ref()
-    }
-
-    /// Returns the hash of what the Job applies. The Deployment is annotated with it once the Job has succeeded.
-    pub fn feast_apply_hash(&self) -> Option<&str> {
-        self.phase.feast_apply_hash.as_deref()
-    }
 }
 
 impl fmt::Debug for Objects<Resolved> {

@@ -39,7 +39,7 @@ impl Keys {
 pub struct Mounted {
     pub source: Source,
     pub path: Path,
-    /// Whether pods must be replaced when the file changes.
+    /// True if pods must be replaced when the file changes.
     pub rolls_pods: bool,
 }
 

@@ -17,6 +17,11 @@ use super::redaction::Redaction;
 use super::resolve::{Resolved, Secrets};
 use crate::kubernetes::{Key, Kind};
 
+/// Returns the key of the Secret of a feature store.
+pub fn key(store: &str) -> Key {
+    Key::new(Kind::Secret, names::main(store))
+}
+
 /// Replaces the data of the Secret: the HMAC key of the hashes, the configuration, and a `feature_store.yaml` for each
 /// workload.
 pub(super) fn write(
@@ -167,7 +172,7 @@ mod tests {
             configuration: &json.to_string(),
         });
         let mut objects = resolved.unwrap();
-        let key = Key::new(Kind::Secret, names::main("x"));
+        let key = key("x");
         let secret = objects.manifests[&key].clone();
         assert_eq!(configuration(&secret), Some(json.clone()));
         assert!(has_configuration(Some(&secret), &json));

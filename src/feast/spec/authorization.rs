@@ -5,6 +5,7 @@ use crate::feast::names;
 use crate::feast::secrets::source::{Keys, Source};
 use crate::kubernetes::Kind;
 
+/// The `auth` of `feature_store.yaml`. Kubernetes and OIDC also need permissions in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Authorization {
     None,
@@ -15,6 +16,7 @@ pub enum Authorization {
     Oidc(Box<Oidc>),
 }
 
+/// An OpenID Connect provider, whose tokens the servers verify.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Oidc {
     /// `None` if the Secret has it.

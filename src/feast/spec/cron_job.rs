@@ -13,6 +13,7 @@ const COMMANDS: [&str; 2] = [
     "feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')",
 ];
 
+/// A CronJob that runs commands in a pod of the servers with `kubectl exec`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CronJob {
     pub schedule: String,

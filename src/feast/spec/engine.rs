@@ -4,6 +4,7 @@ use crate::feast::config::{self, LocalObjectReference, SparkApplication};
 use crate::feast::names;
 use crate::feast::secrets::source::Source;
 
+/// The `batch_engine` of `feature_store.yaml`, which is read from a ConfigMap during apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchEngine {
     pub source: Source,
@@ -11,10 +12,11 @@ pub struct BatchEngine {
     pub driver: Option<Driver>,
 }
 
+/// The ServiceAccount of the Spark driver, to which the provider binds a Role.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Driver {
     pub service_account: String,
-    /// Whether the provider creates the ServiceAccount.
+    /// True if the provider creates the ServiceAccount.
     pub is_created: bool,
 }
 

@@ -3,12 +3,20 @@
 use super::{Pods, Server, Termination};
 use crate::feast::config;
 
+/// The server for lineage events (`openlineage.consumer.lineage_server`), which has its own Deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LineageServer {
     /// Its node selector includes that of the pods.
     pub common: Server,
     pub replicas: i32,
     pub termination: Termination,
+}
+
+/// Returns the configuration of the lineage server, if there is one.
+pub(super) fn configured(
+    openlineage: Option<&config::Openlineage>,
+) -> Option<&config::LineageServer> {
+    openlineage?.consumer.as_ref()?.lineage_server.as_ref()
 }
 
 impl LineageServer {

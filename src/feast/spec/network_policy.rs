@@ -9,6 +9,7 @@ use crate::feast::config::{self, PolicyEndpoint};
 use crate::feast::names::{self, Endpoint};
 use crate::kubernetes::int_or_percent::normalize;
 
+/// The rules of the NetworkPolicies that select the pods of the feature store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NetworkPolicy {
     pub ingress: Vec<IngressRule>,

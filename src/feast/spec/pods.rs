@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use super::security;
 use crate::feast::config;
 
+/// The settings under `services` that become fields of pod templates.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Pods {
     /// The user's volumes.
@@ -21,11 +22,13 @@ pub struct Pods {
     pub tolerations: Vec<Toleration>,
     /// `None` if not configured.
     pub affinity: Option<Affinity>,
+    /// `None` for the default class of the cluster.
+    pub priority_class_name: Option<String>,
     /// `None` if not configured.
     pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
     /// As configured, without defaults; `None` if not configured.
     pub security_context: Option<PodSecurityContext>,
-    /// Whether OpenShift assigns users and groups to the pods.
+    /// True if OpenShift assigns users and groups to the pods.
     pub assigned_ids: bool,
     /// That of every container.
     pub container_security_context: SecurityContext,
@@ -38,10 +41,10 @@ pub struct Pods {
     /// The labels and annotations of the `feast apply` Job's pods alone.
     pub feast_apply_job_labels: BTreeMap<String, String>,
     pub feast_apply_job_annotations: BTreeMap<String, String>,
-    /// Whether containers have variables with the addresses of Services.
+    /// True if containers have variables with the addresses of Services.
     pub service_links: bool,
     pub resource_claims: Vec<PodResourceClaim>,
-    /// Whether the pods have the token of their ServiceAccount; `None` if not configured.
+    /// True if the pods have the token of their ServiceAccount; `None` if not configured.
     pub automount_token: Option<bool>,
     /// The names of the Secrets.
     pub image_pull_secrets: Vec<String>,
@@ -67,6 +70,7 @@ impl Pods {
             node_selector: services.node_selector.unwrap_or_default(),
             tolerations: services.tolerations.unwrap_or_default(),
             affinity: services.affinity,
+            priority_class_name: services.priority_class_name,
             topology_spread: services.topology_spread_constraints,
             security_context: services.security_context,
             assigned_ids: services.openshift.is_some(),

@@ -6,13 +6,14 @@ use super::{Store, join};
 use crate::feast::config::{self, FeastApply, FeastProjectDir};
 use crate::feast::names::{self, FEATURE_REPOSITORY};
 
+/// The Feast project, and how its feature repository gets into the pods.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
     pub name: String,
     pub source: ProjectSource,
     /// The image of the init containers.
     pub init_image: Option<String>,
-    /// Whether the pods start without init containers.
+    /// True if the pods start without init containers.
     pub without_init: bool,
     pub protected: bool,
     pub feast_apply: FeastApplyMode,
@@ -34,6 +35,7 @@ pub enum ProjectSource {
     },
 }
 
+/// A git repository that the first init container clones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Git {
     pub url: String,

@@ -4,12 +4,14 @@ use super::{CaCert, Location, RegistryServer, RegistryStorage};
 use crate::feast::config;
 use crate::feast::names::{self, Endpoint};
 
+/// The registry of `services.registry`: exactly one alternative.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Registry {
     Local(Box<LocalRegistry>),
     Remote(RemoteRegistry),
 }
 
+/// A registry whose storage the servers in the pods open directly. Its own server is for other clients.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LocalRegistry {
     pub storage: RegistryStorage,
@@ -24,13 +26,14 @@ pub struct RegistryOptions {
     pub feature_view_versions: Option<bool>,
 }
 
+/// The registry server of another feature store, or one at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteRegistry {
     /// `host:port`.
     pub address: String,
     /// The CA certificate, if it is in a ConfigMap.
     pub ca_cert: Option<CaCert>,
-    /// Whether clients use TLS; `None` if the CA certificate decides.
+    /// True if clients use TLS; `None` if the CA certificate decides.
     pub is_tls: Option<bool>,
     /// The paths of the client certificate and of its private key.
     pub client_cert: Option<String>,
@@ -46,7 +49,7 @@ pub struct RemoteRegistry {
 pub struct RemoteStore {
     pub name: String,
     pub namespace: String,
-    /// Whether its registry server must have TLS.
+    /// True if its registry server must have TLS.
     pub tls: bool,
 }
 

@@ -17,7 +17,7 @@ pub enum Replicas {
     /// Terraform, with this number.
     Static(i32),
     /// Terraform, with no pods at the moment: the feature store was scaled to zero outside Terraform, and the
-    /// configuration keeps that. `scaled` is whether several pods ran before.
+    /// configuration keeps that. `scaled` is true if several pods ran before.
     Stopped { scaled: bool },
     /// The HorizontalPodAutoscaler of the feature store.
     Autoscaled(Autoscaler),
@@ -27,6 +27,7 @@ pub enum Replicas {
     External,
 }
 
+/// The HorizontalPodAutoscaler of `services.scaling.autoscaling`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Autoscaler {
     pub min_replicas: i32,
@@ -40,7 +41,7 @@ pub struct Autoscaler {
 pub(crate) const DEFAULT_CPU_UTILIZATION: i32 = 80;
 
 impl Replicas {
-    /// `was_scaled` is whether several pods ran before the feature store was scaled to zero.
+    /// `was_scaled` is true if several pods ran before the feature store was scaled to zero.
     pub(super) fn new(scaling: Option<&Scaling>, was_scaled: bool) -> Self {
         let Scaling {
             replicas,
@@ -157,6 +158,7 @@ pub enum Strategy {
     RollingUpdate(Option<RollingUpdate>),
 }
 
+/// The `rollingUpdate` of the Deployment: numbers of pods, or percentages. `None` for the default of Kubernetes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollingUpdate {
     pub max_surge: Option<IntOrString>,

@@ -10,6 +10,7 @@ use crate::feast::config::{
     WorkerConfigs,
 };
 
+/// The settings that every server has, for its container and its Service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Server {
     pub image: String,
@@ -25,12 +26,13 @@ pub struct Server {
     /// The mounts of the user's volumes.
     pub volume_mounts: Vec<VolumeMount>,
     pub tls: Option<Tls>,
-    /// Whether the configuration disables TLS, so that OpenShift issues no certificate.
+    /// True if the configuration disables TLS, so that OpenShift issues no certificate.
     pub tls_disabled: bool,
     /// The settings of its Service; of a registry server, those of the gRPC API.
     pub service: ServiceSettings,
 }
 
+/// The server of the online store, the only one with workers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OnlineServer {
     pub common: Server,
@@ -48,6 +50,7 @@ pub enum Metrics {
     Configuration,
 }
 
+/// The server of a local registry: one process for both APIs, each with its own Service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistryServer {
     pub common: Server,

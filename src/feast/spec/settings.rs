@@ -7,6 +7,7 @@ use crate::feast::config::{
 };
 use crate::feast::feature_store_yaml::parse;
 
+/// Settings that are written to the `feature_store.yaml` of servers or clients, and affect nothing else.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     pub project_description: Option<String>,

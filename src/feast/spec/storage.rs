@@ -12,6 +12,7 @@ use crate::feast::config::{
 };
 use crate::feast::names::{self, FeastService};
 
+/// The place where the online store keeps its data: exactly one alternative.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OnlineStorage {
     /// A SQLite file at an absolute path.
@@ -32,6 +33,7 @@ pub struct SqliteOptions {
     pub enable_openai_compatible_store: Option<bool>,
 }
 
+/// The place where the offline store keeps its data: exactly one alternative.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OfflineStorage {
     /// Files, read by an engine with this name in Feast.
@@ -44,12 +46,14 @@ pub enum OfflineStorage {
     Database(Database),
 }
 
+/// The place where a local registry keeps its data: exactly one alternative.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RegistryStorage {
     File(RegistryFile),
     Database(Database),
 }
 
+/// A registry file in the pod, on a PVC or in an object store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RegistryFile {
     /// An absolute path, or the URI of an object.
@@ -64,18 +68,20 @@ pub struct RegistryFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     pub store_type: String,
-    /// Whether several pods can use it, as far as its type tells.
+    /// True if several pods can use it, as far as its type tells.
     pub shared: bool,
     pub secret_name: String,
     pub secret_key: String,
 }
 
+/// A mounted PersistentVolumeClaim. `mount_path` is absolute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pvc {
     pub source: PvcSource,
     pub mount_path: String,
 }
 
+/// A PVC of the user, or one that the provider creates and can delete.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PvcSource {
     /// The name of an existing PVC.
@@ -186,6 +192,7 @@ impl RegistryStorage {
     }
 }
 
+/// The configured alternative of `persistence`; by default a file.
 enum Choice<'a, File, StoreType> {
     File(Option<&'a File>),
     Database(&'a DatabaseStore<StoreType>),

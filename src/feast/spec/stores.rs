@@ -11,6 +11,7 @@ pub struct Online {
     pub serving: Option<config::Serving>,
 }
 
+/// The offline store. Without one, Feast uses Dask with local files.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offline {
     pub storage: OfflineStorage,

@@ -7,7 +7,7 @@ const PRE_STOP_SLEEP_SECONDS: i32 = 5;
 const SHUTDOWN_SECONDS: i32 = 35;
 
 /// How pods are terminated.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Termination {
     /// Seconds for which the servers run on before they receive SIGTERM.
     pub pre_stop_sleep_seconds: i32,
@@ -16,7 +16,7 @@ pub struct Termination {
 }
 
 impl Termination {
-    /// The arguments are as configured; `several_pods` is whether several pods can run at the same time.
+    /// The arguments are as configured; `several_pods` is true if several pods can run at the same time.
     pub(super) fn new(sleep: Option<i32>, grace_period: Option<i32>, several_pods: bool) -> Self {
         let sleep = sleep.unwrap_or_else(|| match several_pods {
             // Kubernetes requires a grace period that is longer than the sleep.

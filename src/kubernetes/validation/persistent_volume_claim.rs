@@ -127,7 +127,7 @@ fn storage_of(quantities: &Option<BTreeMap<String, RawQuantity>>) -> Option<&Raw
     quantities.as_ref()?.get("storage")
 }
 
-/// A reference to the object with which a volume is filled.
+/// A reference to the object whose data a new volume gets.
 struct Source<'a> {
     api_group: Option<&'a str>,
     kind: &'a str,

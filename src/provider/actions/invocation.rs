@@ -13,7 +13,6 @@ use crate::feast::config::FeatureStore;
 use crate::feast::names;
 use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::store_secret;
-use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::resources::feature_store::desired_store::DesiredStore;
 use crate::provider::settings::Settings;
@@ -25,7 +24,7 @@ pub struct Invocation {
     pub name: StoreName,
     /// The feature store by the configuration of its last apply.
     pub desired: DesiredStore,
-    /// Whether a database is a file in its pods, which only the Secret tells.
+    /// True if a database is a file in its pods, which only the Secret tells.
     pub has_file: bool,
     /// The UID of its Secret.
     pub secret_uid: Option<String>,
@@ -62,7 +61,7 @@ impl Invocation {
             name: name.to_owned(),
         };
         let cluster = settings.cluster().await?;
-        let key = Key::new(Kind::Secret, names::main(&name.name));
+        let key = store_secret::key(&name.name);
         let secret = cluster.get(&name.namespace, &key, stop).await;
         let secret = secret
             .map_err(|error| diagnostics::cluster_error("Cannot read the feature store", &error))?;

@@ -35,10 +35,12 @@ pub async fn run(
             command,
         ))
     })?;
+    let in_server = job.runs_in_server();
     let run = JobRun {
         store: &invocation.name,
         manifest: &manifest,
         command: command.title(),
+        in_server,
         wait: invocation.wait(),
     };
     let Invocation {
@@ -52,15 +54,12 @@ pub async fn run(
             reporter.step(format!("`{}` has succeeded", command.title()));
             Ok(())
         }
-        Err(failure) => {
-            let in_server = job.runs_in_server();
-            Err(failed(diagnostics::job_failure(
-                summary,
-                &invocation.name,
-                &failure,
-                in_server,
-            )))
-        }
+        Err(failure) => Err(failed(diagnostics::job_failure(
+            summary,
+            &invocation.name,
+            &failure,
+            in_server,
+        ))),
     }
 }
 

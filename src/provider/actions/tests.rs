@@ -86,11 +86,38 @@ fn rejects_invalid_configurations_also_at_plan_and_invoke() {
             json!({"timeout": "0s"}),
             "timeout: Invalid time limit",
         ),
+        // Empty, and without the pattern.
         (
             "feast_apply",
             json!({"namespace": ""}),
+            "namespace: Invalid value; namespace: Invalid value",
+        ),
+        (
+            "feast_apply",
+            json!({"namespace": "Team_A"}),
             "namespace: Invalid value",
         ),
+        (
+            "feast_apply",
+            json!({"name": "n".repeat(58)}),
+            "name: Invalid value",
+        ),
+        (
+            "feast_materialize",
+            json!({"namespace": "n".repeat(64)}),
+            "namespace: Invalid value",
+        ),
+        (
+            "feast_materialize",
+            json!({"name": "ns/x"}),
+            "name: Invalid value",
+        ),
+        (
+            "feast_restart",
+            json!({"namespace": "a.b"}),
+            "namespace: Invalid value",
+        ),
+        ("feast_restart", json!({"name": "X"}), "name: Invalid value"),
         (
             "feast_materialize",
             json!({"views": []}),

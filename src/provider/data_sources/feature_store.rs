@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use crate::cluster::{CancellationToken, Cluster, Error, Reason, StoreName, rollout};
+use crate::cluster::{CancellationToken, Cluster, Error, StoreName, rollout};
 use crate::feast::config::{
     Condition, DataSourceConfig, DataSourceState, Drift, Endpoints, FeatureStore,
 };
@@ -17,16 +17,16 @@ use crate::feast::spec::{self, Registry, Store};
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::ManagedFields;
 use crate::kubernetes::{Key, Kind};
-use crate::provider::diagnostics;
-use crate::provider::lowered;
 use crate::provider::provider_data::ProviderData;
 use crate::provider::resources::feature_store::TYPE_NAME;
 use crate::provider::resources::feature_store::computed;
 use crate::provider::resources::feature_store::desired_store::DesiredStore;
 use crate::provider::resources::feature_store::drift::{self, DriftEntry};
+use crate::provider::resources::feature_store::parse::live_was_scaled;
 use crate::provider::resources::feature_store::read::read_objects;
 use crate::provider::resources::feature_store::secret_drift::{self, SecretDrift};
 use crate::provider::settings::Settings;
+use crate::provider::{decode_as, diagnostics, lowered};
 use crate::schema::provider::{
     DataSource, Deferred, ReadDataSourceRequest, ReadDataSourceResponse,
 };
@@ -108,12 +108,7 @@ async fn read_state(
     stop: &CancellationToken,
     config: &Value,
 ) -> Result<Value, Diagnostics> {
-    let decoded = decode(block, config);
-    if !decoded.diagnostics.is_empty() {
-        return Err(decoded.diagnostics);
-    }
-    let DataSourceConfig { name, namespace } =
-        serde_json::from_value(decoded.json).map_err(diagnostics::mismatch)?;
+    let (DataSourceConfig { name, namespace }, _) = decode_as(block, config)?;
     let Some(namespace) = namespace.or_else(|| settings.namespace().map(str::to_owned)) else {
         return Err(vec![diagnostics::unknown_namespace_to_read(&name)]);
     };
@@ -159,34 +154,14 @@ impl Reader<'_> {
         let secret = secret.flatten();
         let (scaling_status, _) = computed::rollout_state(&deployment);
         let configuration = secret.as_ref().and_then(store_secret::configuration);
-        let desired = configuration.as_ref().and_then(|json| self.desired(json));
+        let desired = (configuration.as_ref()).and_then(|json| self.desired(json, &deployment));
         let spec = desired.as_ref().map(|desired| &desired.store);
-        let mut labels = vec![self.store.name.clone()];
-        let mut lineage = None;
-        if spec.is_some_and(|spec| spec.lineage.is_some()) {
-            labels.push(names::lineage_label(&self.store.name));
-            let name = names::lineage(&self.store.name);
-            lineage = self.get(Kind::Deployment, &name).await.map_err(failed)?;
-        }
-        let pods = self.cluster.pods(&self.store.namespace, &labels, self.stop);
-        let pods = allowed(pods.await).map_err(failed)?;
-        let drift = match (&desired, &secret) {
-            (Some(desired), Some(secret)) => {
-                let secret_drift = SecretDrift {
-                    cluster: self.cluster,
-                    stop: self.stop,
-                    desired: Some(desired),
-                    deployment: &deployment,
-                    lineage: lineage.as_ref(),
-                    secret: Some(secret),
-                };
-                self.drift(desired, &secret_drift).await.map_err(failed)?
-            }
-            _ => None,
-        };
+        let ready_pods = self.ready_pods(spec).await.map_err(failed)?;
+        let drift = self.drift(desired.as_ref(), &deployment, secret.as_ref());
+        let drift = drift.await.map_err(failed)?;
         let strategy = deployment["spec"]["strategy"]["type"].as_str();
         Ok(DataSourceState {
-            id: format!("{}/{}", self.store.namespace, self.store.name),
+            id: self.store.to_string(),
             strategy: strategy.unwrap_or_default().to_owned(),
             // As in the resource, from the configuration. Without it, from the field managers.
             replicas_owner: match spec {
@@ -197,7 +172,7 @@ impl Reader<'_> {
             endpoints: self.endpoints(spec).await.map_err(failed)?,
             configuration_hash: secret_drift::configuration_hash(&deployment).map(str::to_owned),
             configuration: configuration.map(|configuration| configuration.to_string()),
-            ready_pods: pods.map(|pods| rollout::ready_pods_by_container(&pods)),
+            ready_pods,
             conditions: conditions(&deployment),
             drift,
             deployment_name: main,
@@ -224,9 +199,14 @@ impl Reader<'_> {
     }
 
     /// Renders the configuration of the last apply. Returns `None` where this version cannot read it.
-    fn desired(&self, configuration: &Json) -> Option<DesiredStore> {
+    fn desired(&self, configuration: &Json, deployment: &Json) -> Option<DesiredStore> {
         let config: FeatureStore = serde_json::from_value(configuration.clone()).ok()?;
-        Some(DesiredStore::new(&config, &self.store.namespace, false))
+        let was_scaled = live_was_scaled(deployment);
+        Some(DesiredStore::new(
+            &config,
+            &self.store.namespace,
+            was_scaled,
+        ))
     }
 
     /// Returns the addresses of the existing Services, and that of a remote registry.
@@ -264,20 +244,53 @@ impl Reader<'_> {
         })
     }
 
-    /// Compares the live objects with the configuration of the last apply. Returns `None` if the account may not read
-    /// all of them.
+    /// Returns the number of ready pods by container. `None` if the account may not list pods.
+    async fn ready_pods(
+        &self,
+        spec: Option<&Store>,
+    ) -> Result<Option<BTreeMap<String, i32>>, Error> {
+        let mut labels = vec![self.store.name.clone()];
+        if spec.is_some_and(|spec| spec.lineage.is_some()) {
+            labels.push(names::lineage_label(&self.store.name));
+        }
+        let pods = self.cluster.pods(&self.store.namespace, &labels, self.stop);
+        let pods = allowed(pods.await)?;
+        Ok(pods.map(|pods| rollout::ready_pods_by_container(&pods)))
+    }
+
+    /// Compares the live objects with the configuration of the last apply. Returns `None` without that configuration,
+    /// or if the account may not read all objects.
     async fn drift(
         &self,
-        desired: &DesiredStore,
-        secret_drift: &SecretDrift<'_>,
+        desired: Option<&DesiredStore>,
+        deployment: &Json,
+        secret: Option<&Json>,
     ) -> Result<Option<Vec<Drift>>, Error> {
-        let manifests = &desired.objects.manifests;
+        let (Some(desired), Some(secret)) = (desired, secret) else {
+            return Ok(None);
+        };
+        let DesiredStore { store, objects } = desired;
+        let mut lineage = None;
+        if store.lineage.is_some() {
+            let name = names::lineage(&store.name);
+            lineage = self.get(Kind::Deployment, &name).await?;
+        }
+        let manifests = &objects.manifests;
         let keys = manifests.keys().cloned().collect();
         let live = read_objects(self.cluster, self.store, &keys, self.stop).await;
         let Some(live) = allowed(live)? else {
             return Ok(None);
         };
-        let mut entries = drift::find(self.cluster, desired.store.drift_policy, manifests, &live);
+        let secret_drift = SecretDrift {
+            cluster: self.cluster,
+            stop: self.stop,
+            namespace: &store.namespace,
+            inputs: Some(objects.inputs()),
+            deployment,
+            lineage: lineage.as_ref(),
+            secret: Some(secret),
+        };
+        let mut entries = drift::find(self.cluster, store.drift_policy, manifests, &live);
         entries.extend(secret_drift.compare(&BTreeMap::new()).await.entries);
         Ok(Some(entries.iter().map(DriftEntry::described).collect()))
     }
@@ -291,7 +304,7 @@ impl Reader<'_> {
 fn allowed<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
     match result {
         Ok(value) => Ok(Some(value)),
-        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => Ok(None),
+        Err(error) if error.is_forbidden() => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -310,4 +323,98 @@ fn conditions(deployment: &Json) -> Vec<Condition> {
     // The order in the Deployment changes with every update.
     conditions.sort_by(|left, right| left.r#type.cmp(&right.r#type));
     conditions
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::provider::tests::test_provider::{TestProvider, errors};
+    use crate::schema::Provider as _;
+
+    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+
+    #[test]
+    fn rejects_names_that_no_feature_store_can_have() {
+        let provider = TestProvider::new();
+        let data_source = &provider.feast.registry().data_sources[TYPE_NAME];
+        let rejected = |name: &str, namespace: &str| {
+            let config = json!({"name": name, "namespace": namespace});
+            let config = encode(&data_source.schema().block.attributes, &config);
+            errors(&data_source.validate_config(config))
+        };
+        assert_eq!(rejected(&"n".repeat(57), &"n".repeat(63)), [""; 0]);
+        let pattern = "must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is";
+        let long = "must have at most";
+        for (name, namespace, problem) in [
+            (
+                "x",
+                "Team_A",
+                format!("namespace: Invalid value: `namespace` {pattern} \"Team_A\"."),
+            ),
+            (
+                "ns/x",
+                "ns",
+                format!("name: Invalid value: `name` {pattern} \"ns/x\"."),
+            ),
+            (
+                &"n".repeat(58),
+                "ns",
+                format!("name: Invalid value: `name` {long} 57 characters, but has 58."),
+            ),
+            (
+                "x",
+                &"n".repeat(64),
+                format!("namespace: Invalid value: `namespace` {long} 63 characters, but has 64."),
+            ),
+        ] {
+            assert_eq!(rejected(name, namespace), [problem]);
+        }
+        assert_eq!(provider.server.requests(), [""; 0]);
+    }
+
+    /// Another client has scaled the feature store to zero, `ignore_changes` keeps that, and with it the strategy and
+    /// the PodDisruptionBudget of two replicas.
+    #[test]
+    fn a_feature_store_that_is_kept_at_zero_replicas_has_no_drift() {
+        let provider = TestProvider::new();
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "services": {
+                "feastApply": "none",
+                "scaling": {"replicas": 2},
+                "podDisruptionBudgets": {"minAvailable": 1},
+                "onlineStore": {"persistence": database("postgres")},
+                "registry": {"local": {"persistence": database("sql")}},
+            },
+        }));
+        let (state, private) = provider.create(&config);
+        let scale = |live: &mut Json| live["spec"]["replicas"] = json!(0);
+        provider.server.edit(DEPLOYMENT, scale);
+        let scaled = provider.read(&state, &private);
+        let mut kept = config;
+        kept.set("services", scaled.state.attribute("services").clone());
+        let labels = [("team".to_owned(), Value::string("a"))];
+        kept.set("labels", Value::Map(labels.into()));
+        let planned = provider.plan(&scaled.state, &scaled.private, &kept);
+        let applied = provider.apply(&scaled.state, &planned, &kept);
+        assert_eq!(errors(&applied.diagnostics), [""; 0]);
+        let live = provider.server.get(DEPLOYMENT).unwrap();
+        assert_eq!(live["spec"]["replicas"], 0);
+        assert_eq!(live["spec"]["strategy"]["type"], "RollingUpdate");
+
+        // A process that has read nothing yet.
+        let provider = TestProvider::on(&provider.server, json!({}));
+        let data_source = &provider.feast.registry().data_sources[TYPE_NAME];
+        let config = json!({"name": "x", "namespace": "ns"});
+        let request = ReadDataSourceRequest {
+            config: encode(&data_source.schema().block.attributes, &config),
+            ..ReadDataSourceRequest::default()
+        };
+        let read = provider.block_on(data_source.read(request));
+        assert_eq!(read.diagnostics, []);
+        assert_eq!(read.state.attribute("drift"), &Value::List(Vec::new()));
+    }
 }

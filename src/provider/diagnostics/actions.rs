@@ -71,7 +71,7 @@ pub fn no_pod_for_command(summary: &str, store: &StoreName, command: &Command) -
     Diagnostic::error(
         summary,
         format!(
-            "The online store or the registry of the feature store {namespace}/{name} is a file in its pod or on a \
+            "The online store or the registry of the feature store {store} is a file in its pod or on a \
              PersistentVolumeClaim, so that a Job cannot reach it. Nothing was changed.\n\nUse one of these:\n\
              - Configure `cron_job`, with `suspend = true` if nothing is to run on a schedule: the action then uses its \
              image and its permission to run commands in the pod.\n\

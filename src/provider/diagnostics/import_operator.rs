@@ -84,9 +84,8 @@ pub fn imported_from_operator(
     notes: &[String],
     unlisted: &[Kind],
 ) -> Diagnostic {
-    let StoreName { namespace, name } = store;
     let mut detail = format!(
-        "The feature store {namespace}/{name} was read from the Feast operator's custom resource. Nothing was \
+        "The feature store {store} was read from the Feast operator's custom resource. Nothing was \
          changed; `terraform plan` shows what the next apply changes."
     );
     for note in notes {
@@ -106,7 +105,6 @@ pub fn imported_from_operator(
 
 /// A custom resource that breaks rules of this provider.
 pub fn invalid_custom_resource(store: &StoreName, violations: &Diagnostics) -> Diagnostic {
-    let StoreName { namespace, name } = store;
     let reasons: Vec<String> = (violations.iter())
         .map(|violation| match &violation.path {
             Some(path) => format!("- `{path}`: {}", violation.detail),
@@ -116,7 +114,7 @@ pub fn invalid_custom_resource(store: &StoreName, violations: &Diagnostics) -> D
     Diagnostic::warning(
         "The custom resource is not accepted without changes",
         format!(
-            "The operator accepts the FeatureStore {namespace}/{name}, and this provider does not. Change these values in \
+            "The operator accepts the FeatureStore {store}, and this provider does not. Change these values in \
              the Terraform configuration, which takes precedence over the custom resource.\n\n{}",
             reasons.join("\n")
         ),
@@ -125,11 +123,10 @@ pub fn invalid_custom_resource(store: &StoreName, violations: &Diagnostics) -> D
 
 /// A refresh of a feature store whose objects still belong to the operator.
 pub fn owned_by_operator(store: &StoreName, keys: &[&Key]) -> Diagnostic {
-    let StoreName { namespace, name } = store;
     Diagnostic::warning(
         "The Feast operator owns the feature store",
         format!(
-            "The next apply takes over these objects of the feature store {namespace}/{name} from the operator, with their \
+            "The next apply takes over these objects of the feature store {store} from the operator, with their \
              data: {}. The plan shows in `objects` what it changes in each and which it deletes. It replaces the pods once, \
              by the deployment strategy.\n\nStop the operator before that apply: {STOP_COMMAND}. Delete the custom resource \
              after the apply, never before: Kubernetes deletes the objects that it owns with it, including \

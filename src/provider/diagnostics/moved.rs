@@ -31,11 +31,11 @@ pub fn unmovable_manifest(source: &str, error: &ManifestError) -> Diagnostic {
 }
 
 /// A moved state that has only the name of the feature store.
-pub fn moved_and_unread(StoreName { namespace, name }: &StoreName) -> Diagnostic {
+pub fn moved_and_unread(store: &StoreName) -> Diagnostic {
     Diagnostic::error(
         "The moved feature store was not refreshed",
         format!(
-            "A `moved` block moved {namespace}/{name} from a manifest, which does not contain the objects of the feature \
+            "A `moved` block moved {store} from a manifest, which does not contain the objects of the feature \
              store. A refresh reads them, and nothing can be applied without it. Plan without `-refresh=false`."
         ),
     )

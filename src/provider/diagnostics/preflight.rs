@@ -1,33 +1,55 @@
 //! Diagnostics of a preflight. What the same run can create is a warning; everything else would fail the apply and is
 //! an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::preflight::permissions::Permission;
 use crate::cluster::preflight::references::Missing;
-use crate::cluster::{self, Reason, StoreName};
+use crate::cluster::rollout::{self, JobRole};
+use crate::cluster::{self, Reason, StoreName, Verb};
+use crate::feast::names::{self, ServerKind};
+use crate::kubernetes::Kind;
 use crate::kubernetes::pod_template::Reference;
-use crate::kubernetes::quota::Shortage;
+use crate::kubernetes::quota::{Counted, Shortage};
 use crate::schema::{Diagnostic, Path, Severity};
 
-use super::{cluster_error, sentence};
+use super::{cluster_error, cluster_error_with, sentence};
 
 const WOULD_FAIL: &str = "The apply would fail";
 
-/// An environment variable that is neither true nor false.
-pub fn not_a_boolean(variable: &str) -> Diagnostic {
-    Diagnostic::error(
-        "Invalid value",
-        format!("The environment variable {variable} must be \"true\" or \"false\"."),
-    )
-}
-
-/// An error that an apply would have.
+/// An error that an apply would have. For pods that are refused, it has the solution that the failed rollout would have.
 pub fn would_fail(error: &cluster::Error) -> Diagnostic {
-    let diagnostic = cluster_error(WOULD_FAIL, error);
+    let diagnostic = match refused_pods(error) {
+        Some(message) => {
+            let solution = sentence(rollout::denied_pods_solution(message, role(error)));
+            cluster_error_with(WOULD_FAIL, error, Some(&solution))
+        }
+        None => cluster_error(WOULD_FAIL, error),
+    };
     match error.reason {
         Reason::NamespaceMissing(_) | Reason::NotInstalled { .. } => created_first(diagnostic),
         _ => diagnostic,
+    }
+}
+
+/// Returns the role of the pods of an object: those of the CronJob are also those of commands that run in a server.
+fn role(error: &cluster::Error) -> Option<JobRole> {
+    let is_cron_job = error.target.kind == Kind::CronJob.as_str();
+    is_cron_job.then_some(JobRole::OnRequest {
+        command: "",
+        in_server: true,
+    })
+}
+
+/// Returns the message of the API server that refuses the pods of an object.
+fn refused_pods(error: &cluster::Error) -> Option<&str> {
+    match &error.reason {
+        Reason::Forbidden { message }
+            if error.verb == Verb::Check && !error.reason.is_missing_permission() =>
+        {
+            Some(message)
+        }
+        _ => None,
     }
 }
 
@@ -129,18 +151,29 @@ pub fn quota_exceeded(store: &StoreName, shortage: &Shortage) -> Diagnostic {
         used,
         hard,
     } = shortage;
-    let remedy = match resource.as_str() {
-        "requests.storage" => "Reduce the size of the PersistentVolumeClaims",
-        _ => "Reduce the replicas or the resources",
+    let remedy = match shortage.counted() {
+        Counted::Pods => "Reduce the replicas or the resources",
+        Counted::Volumes => "Reduce the number or the size of the PersistentVolumeClaims",
+        Counted::Objects => "Delete objects of this kind that are no longer needed",
     };
     Diagnostic::error(
         "The ResourceQuota is too small",
         format!(
-            "The feature store {:?} needs {needed} more of {resource}, and the ResourceQuota {quota:?} of namespace {:?} \
-             allows {hard}, and {used} are used. {remedy}, or ask for more quota.",
+            "The feature store {:?} needs {needed} more of {resource} in namespace {:?}. The ResourceQuota {quota:?} \
+             allows {hard}, of which {used} are used. {remedy}, or ask for more quota.",
             store.name, store.namespace
         ),
     )
+}
+
+/// An autoscaler by CPU and memory usage in a cluster without metrics.
+pub fn no_metrics_api() -> Diagnostic {
+    created_first(Diagnostic::error(
+        "The HorizontalPodAutoscaler cannot read metrics",
+        "The cluster serves no metrics.k8s.io API (metrics-server is not installed), so the HorizontalPodAutoscaler cannot \
+         read CPU or memory usage. Until the cluster serves it, the HorizontalPodAutoscaler keeps the number of pods, and \
+         only raises it to `min_replicas`.",
+    ))
 }
 
 /// A preflight that could not ask, or could ask only in part.
@@ -188,9 +221,38 @@ pub fn pod_security_attribute(message: &str) -> Option<Path> {
         .map(|(_, attribute)| Path::of(attribute))
 }
 
+/// Returns the attributes that set the resources of the containers in a rejection by a ResourceQuota, by the words of the
+/// API server: `must specify limits.cpu for: offline,online; limits.memory for: online`. Init containers have the
+/// resources of the largest server, so they have their own attribute only where no server lacks resources.
+pub fn required_resources_attributes(message: &str, is_cron_job: bool) -> Vec<Path> {
+    let required = message.split_once("must specify ");
+    let required = required.map_or("", |(_, required)| required).split("; ");
+    let containers: BTreeSet<&str> = required
+        .filter_map(|resource| resource.split_once(" for: "))
+        .flat_map(|(_, containers)| containers.split(','))
+        .map(str::trim)
+        .collect();
+    if is_cron_job {
+        let is_ours = (containers.iter()).any(|name| name.starts_with("feast-"));
+        return Vec::from_iter(is_ours.then(|| Path::of("cron_job.container_configs.resources")));
+    }
+    let servers = ServerKind::ALL.into_iter();
+    let servers: Vec<Path> = servers
+        .filter(|server| containers.contains(server.as_str()))
+        .map(|server| Path::of(&format!("{}.resources", server.attribute())))
+        .collect();
+    let prepares = [names::INIT_CONTAINER, names::APPLY_CONTAINER];
+    match servers.is_empty() && prepares.iter().any(|name| containers.contains(name)) {
+        true => vec![Path::of("services.init_resources")],
+        false => servers,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::quantity::Quantity;
+    use crate::provider::resources::feature_store::testing::refused_pods_error;
 
     fn store() -> StoreName {
         StoreName {
@@ -227,6 +289,115 @@ mod tests {
         let expected =
             Diagnostic::warning("Permissions are missing", format!("{rules}\n\n{later}"));
         assert_eq!(diagnostic, expected);
+    }
+
+    #[test]
+    fn a_shortage_names_what_helps() {
+        for (resource, remedy) in [
+            ("pods", "Reduce the replicas or the resources"),
+            (
+                "persistentvolumeclaims",
+                "Reduce the number or the size of the PersistentVolumeClaims",
+            ),
+            (
+                "services",
+                "Delete objects of this kind that are no longer needed",
+            ),
+        ] {
+            let shortage = Shortage {
+                quota: "q".to_owned(),
+                resource: resource.to_owned(),
+                needed: Quantity::ONE,
+                used: "2".to_owned(),
+                hard: "2".to_owned(),
+            };
+            let expected = format!(
+                "The feature store \"demo\" needs 1 more of {resource} in namespace \"ns\". The ResourceQuota \"q\" \
+                 allows 2, of which 2 are used. {remedy}, or ask for more quota."
+            );
+            assert_eq!(quota_exceeded(&store(), &shortage).detail, expected);
+        }
+    }
+
+    #[test]
+    fn refused_pods_have_the_solution_of_a_failed_rollout() {
+        for (kind, message, solution) in [
+            (
+                Kind::CronJob,
+                "failed quota: q: must specify limits.cpu for: feast-0",
+                "A ResourceQuota of the namespace counts the resources that the message names, so every container must \
+                 set them: write them under `cron_job.container_configs.resources`",
+            ),
+            (
+                Kind::Deployment,
+                "failed quota: q: must specify limits.cpu for: online",
+                "A ResourceQuota of the namespace counts the resources that the message names, so every container must \
+                 set them: write them under `resources` of every server",
+            ),
+            (
+                Kind::Deployment,
+                "maximum cpu usage per Container is 1, but limit is 2",
+                "Set `resources` within the bounds of the namespace's LimitRange",
+            ),
+            (
+                Kind::Deployment,
+                "violates PodSecurity \"restricted:latest\": hostPath volumes",
+                "Remove what the message names from `services.security_context`",
+            ),
+        ] {
+            let message = format!("pods \"x\" is forbidden: {message}");
+            let error = refused_pods_error(kind, &message);
+            let detail = would_fail(&error).detail;
+            assert!(detail.contains(&message), "{detail}");
+            assert!(detail.contains(&format!("\n\n{solution}")), "{detail}");
+            // An object that is refused itself has no pods yet.
+            let object = cluster::Error {
+                verb: Verb::Apply,
+                ..error
+            };
+            assert_eq!(would_fail(&object), cluster_error(WOULD_FAIL, &object));
+        }
+        let cannot = "pods is forbidden: User \"u\" cannot create resource \"pods\"";
+        let error = refused_pods_error(Kind::Deployment, cannot);
+        assert_eq!(would_fail(&error), cluster_error(WOULD_FAIL, &error));
+    }
+
+    #[test]
+    fn required_resources_have_the_attributes_of_their_containers() {
+        let paths = |required: &str, is_cron_job: bool| {
+            let message =
+                format!("pods \"x\" is forbidden: failed quota: q: must specify {required}");
+            let paths = required_resources_attributes(&message, is_cron_job).into_iter();
+            paths.map(|path| path.to_string()).collect::<Vec<_>>()
+        };
+        let online = "services.online_store.server.resources";
+        assert_eq!(paths("limits.cpu for: online", false), [online]);
+        assert_eq!(
+            paths(
+                "limits.cpu for: feast-init,offline,online; limits.memory for: lineage,ui",
+                false
+            ),
+            [
+                "services.offline_store.server.resources",
+                online,
+                "services.ui.resources",
+                "openlineage.consumer.lineage_server.server.resources",
+            ]
+        );
+        assert_eq!(
+            paths("limits.cpu for: feast-apply", false),
+            ["services.init_resources"]
+        );
+        assert_eq!(
+            paths("limits.cpu for: feast-0,feast-1", true),
+            ["cron_job.container_configs.resources"]
+        );
+        for is_cron_job in [false, true] {
+            assert_eq!(paths("limits.cpu for: istio-proxy", is_cron_job), [""; 0]);
+            assert_eq!(paths("requests.storage", is_cron_job), [""; 0]);
+            let other = required_resources_attributes("exceeded quota", is_cron_job);
+            assert_eq!(other, []);
+        }
     }
 
     #[test]

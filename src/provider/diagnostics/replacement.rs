@@ -1,10 +1,15 @@
 //! Diagnostics about feature stores that are replaced, and about names that are in use.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
 use crate::cluster::StoreName;
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL};
 use crate::feast::ownership::Occupied;
-use crate::kubernetes::Kind;
+use crate::feast::secrets::store_secret;
 use crate::kubernetes::kind::Scope;
+use crate::kubernetes::{Key, Kind};
 use crate::schema::{Diagnostic, Path};
 
 /// A namespace of the provider block that cannot be the name of a namespace.
@@ -38,12 +43,11 @@ pub fn replacement_rejected(
 
 /// A replacement that could not be checked against the cluster.
 pub fn replacement_unchecked(new: &StoreName, reason: &Diagnostic) -> Diagnostic {
-    let StoreName { namespace, name } = new;
     Diagnostic::warning(
         NOT_CHECKED,
         format!(
-            "This plan destroys the feature store and creates {namespace}/{name}. The provider could not check whether \
-             {namespace}/{name} can be created: {}\n\n{}",
+            "This plan destroys the feature store and creates {new}. The provider could not check whether \
+             {new} can be created: {}\n\n{}",
             reason.detail, CHECK_YOURSELF
         ),
     )
@@ -51,9 +55,7 @@ pub fn replacement_unchecked(new: &StoreName, reason: &Diagnostic) -> Diagnostic
 
 /// A replacement whose new name or namespace is unknown.
 pub fn replacement_unknown(old: Option<&StoreName>) -> Diagnostic {
-    let old = old.map_or_else(String::new, |old| {
-        format!(" {}/{}", old.namespace, old.name)
-    });
+    let old = old.map_or_else(String::new, |old| format!(" {old}"));
     Diagnostic::warning(
         NOT_CHECKED,
         format!(
@@ -68,21 +70,21 @@ const NOT_CHECKED: &str = "The replacement was not checked";
 const CHECK_YOURSELF: &str = "If it cannot, the apply destroys the old feature store and then ends with an error. Before you apply, check that the namespace exists, that the name is free in it, that the Secrets of the configuration exist, and that this account may create the objects.";
 
 fn replacement(old: Option<&StoreName>, new: &StoreName) -> String {
-    let StoreName { namespace, name } = new;
     match old {
-        Some(old) => format!(
-            "the feature store {}/{} with {namespace}/{name}",
-            old.namespace, old.name
-        ),
-        None => format!("the feature store {namespace}/{name} with a new one of the same name"),
+        Some(old) => format!("the feature store {old} with {new}"),
+        None => format!("the feature store {new} with a new one of the same name"),
     }
 }
 
-/// A create of a feature store whose name is in use.
-pub fn already_exists(store: &StoreName, occupied: Occupied) -> Diagnostic {
+/// A create of a feature store whose name is in use. `live` are its objects.
+pub fn already_exists(
+    store: &StoreName,
+    occupied: Occupied,
+    live: &BTreeMap<Key, Json>,
+) -> Diagnostic {
     let StoreName { namespace, name } = store;
     let detail = match occupied {
-        Occupied::DifferentConfig { minutes } => unfinished(store, minutes),
+        Occupied::DifferentConfig { minutes } => unfinished(store, minutes, live),
         Occupied::Complete => format!(
             "Namespace {namespace:?} already contains the feature store {name:?}, created by this provider. It was not \
              changed.\n\n{}",
@@ -108,10 +110,10 @@ fn remedies(store: &StoreName) -> String {
     )
 }
 
-fn unfinished(store: &StoreName, minutes: Option<i64>) -> String {
+fn unfinished(store: &StoreName, minutes: Option<i64>, live: &BTreeMap<Key, Json>) -> String {
     let StoreName { namespace, name } = store;
     let import = import(store);
-    let cleanup = cleanup(store);
+    let cleanup = cleanup(store, live);
     let (state, wait) = match minutes {
         Some(minutes) => (
             "That create is not complete, and it can still be running",
@@ -131,7 +133,7 @@ fn unfinished(store: &StoreName, minutes: Option<i64>) -> String {
          {wait}\
          - Apply the configuration that they were created with. Its create resumes.\n\
          - Import the feature store, and apply the new configuration to it: {import}.\n\
-         - Delete the objects: `{cleanup}`. This keeps PersistentVolumeClaims and their data.\n\
+         - Delete the objects: {cleanup}. This keeps PersistentVolumeClaims and their data.\n\
          - Choose another name."
     )
 }
@@ -168,31 +170,58 @@ pub fn owned_by_another(store: &StoreName) -> Diagnostic {
 
 /// The command that imports a feature store, for each tool.
 fn import(store: &StoreName) -> String {
-    let StoreName { namespace, name } = store;
     format!(
-        "`terraform import <address> {namespace}/{name}`, or `pulumi import feast:index/featureStore:FeatureStore \
-         <name> {namespace}/{name}`"
+        "`terraform import <address> {store}`, or `pulumi import feast:index/featureStore:FeatureStore <name> {store}`"
     )
 }
 
-/// The command that deletes all objects of a feature store without its data.
-fn cleanup(store: &StoreName) -> String {
+/// The commands that delete all objects of a feature store without its data: the live ones, and those that its Secret
+/// lists. The cluster serves their APIs.
+fn cleanup(store: &StoreName, live: &BTreeMap<Key, Json>) -> String {
     let StoreName { namespace, name } = store;
-    let kinds = Kind::ALL.iter().copied().filter(|kind| {
-        kind.scope() == Scope::Namespace
-            && !kind.is_custom()
-            && *kind != Kind::PersistentVolumeClaim
-    });
-    let kinds: Vec<&str> = kinds.map(Kind::plural).collect();
-    format!(
-        "kubectl delete {} --namespace {namespace} --selector {NAME_LABEL}={name},{MANAGED_BY_LABEL}={MANAGED_BY}",
+    let secret = live.get(&store_secret::key(name));
+    let listed = secret.map(store_secret::objects).unwrap_or_default();
+    let objects: BTreeSet<&Key> = (live.keys().chain(&listed))
+        .filter(|key| key.kind != Kind::PersistentVolumeClaim)
+        .collect();
+    let (namespaced, cluster_scoped): (Vec<&Key>, Vec<&Key>) =
+        (objects.into_iter()).partition(|key| key.kind.scope() == Scope::Namespace);
+    let kinds: BTreeSet<Kind> = namespaced.iter().map(|key| key.kind).collect();
+    let kinds: Vec<String> = kinds.into_iter().map(resource).collect();
+    let in_namespace = format!(
+        "`kubectl delete {} --namespace {namespace} --selector {NAME_LABEL}={name},{MANAGED_BY_LABEL}={MANAGED_BY}`",
         kinds.join(",")
-    )
+    );
+    // By name, which needs no permission to list them.
+    let names = cluster_scoped.iter();
+    let names: Vec<String> = names
+        .map(|key| format!("{}/{}", resource(key.kind), key.name))
+        .collect();
+    match names.as_slice() {
+        [] => in_namespace,
+        names => format!(
+            "{in_namespace}, and then, outside of the namespace, `kubectl delete {} --ignore-not-found`",
+            names.join(" ")
+        ),
+    }
+}
+
+/// The resource of a kind for kubectl. Custom resources of several groups can have the same name.
+fn resource(kind: Kind) -> String {
+    match kind.is_custom() {
+        true => format!("{}.{}", kind.plural(), kind.info().group),
+        false => kind.plural().to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
+    use serde_json::json;
+
     use super::*;
+    use crate::feast::names::OBJECTS_JSON;
 
     fn store() -> StoreName {
         StoreName {
@@ -203,7 +232,27 @@ mod tests {
 
     #[test]
     fn an_unfinished_create_has_several_remedies() {
-        let diagnostic = already_exists(&store(), Occupied::DifferentConfig { minutes: Some(7) });
+        let live = |keys: &[(Kind, &str)], listed: &[&str]| {
+            let mut live: BTreeMap<Key, Json> = (keys.iter())
+                .map(|(kind, name)| (Key::new(*kind, *name), Json::Null))
+                .collect();
+            let listed = BASE64.encode(json!(listed).to_string());
+            let secret = json!({"data": {OBJECTS_JSON: listed}});
+            live.insert(store_secret::key("demo"), secret);
+            live
+        };
+        let exists = |minutes: Option<i64>, live: &BTreeMap<Key, Json>| {
+            already_exists(&store(), Occupied::DifferentConfig { minutes }, live)
+        };
+        let found = live(
+            &[
+                (Kind::Job, "feast-demo-apply-1"),
+                (Kind::PersistentVolumeClaim, "feast-demo-online"),
+                (Kind::ScaledObject, "feast-demo"),
+            ],
+            &["Deployment/feast-demo", "Secret/feast-demo"],
+        );
+        let diagnostic = exists(Some(7), &found);
         assert_eq!(
             diagnostic.detail,
             "Namespace \"shop\" already contains objects of the feature store \"demo\", which this provider created with \
@@ -213,13 +262,26 @@ mod tests {
              - Apply the configuration that they were created with. Its create resumes.\n\
              - Import the feature store, and apply the new configuration to it: `terraform import <address> shop/demo`, or \
              `pulumi import feast:index/featureStore:FeatureStore <name> shop/demo`.\n\
-             - Delete the objects: `kubectl delete serviceaccounts,roles,rolebindings,secrets,configmaps,services,\
-             networkpolicies,jobs,deployments,cronjobs,poddisruptionbudgets,horizontalpodautoscalers --namespace shop --selector \
+             - Delete the objects: `kubectl delete secrets,jobs,deployments,scaledobjects.keda.sh --namespace shop --selector \
              feast.dev/name=demo,app.kubernetes.io/managed-by=feast`. This keeps PersistentVolumeClaims and their data.\n\
              - Choose another name."
         );
-        let unrecorded = already_exists(&store(), Occupied::DifferentConfig { minutes: None });
-        assert!(!unrecorded.detail.contains("Wait"), "{}", unrecorded.detail);
+        let review = "feast:shop:demo:token-review";
+        let listed = [
+            format!("ClusterRole/{review}"),
+            format!("ClusterRoleBinding/{review}"),
+        ];
+        let found = live(
+            &[(Kind::ClusterRole, review)],
+            &listed.each_ref().map(String::as_str),
+        );
+        let unrecorded = exists(None, &found).detail;
+        assert!(!unrecorded.contains("Wait"), "{unrecorded}");
+        let command = "- Delete the objects: `kubectl delete secrets --namespace shop --selector \
+             feast.dev/name=demo,app.kubernetes.io/managed-by=feast`, and then, outside of the namespace, `kubectl delete \
+             clusterroles/feast:shop:demo:token-review clusterrolebindings/feast:shop:demo:token-review \
+             --ignore-not-found`. This keeps PersistentVolumeClaims and their data.\n";
+        assert!(unrecorded.contains(command), "{unrecorded}");
     }
 
     #[test]

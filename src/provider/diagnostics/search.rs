@@ -41,7 +41,12 @@ pub fn not_listed(manager: Manager, search: &Search, error: &cluster::Error) -> 
         Manager::Provider => "Feature stores of this provider were not listed",
         Manager::Operator => "Feature stores of the Feast operator were not listed",
     };
-    if !error.is_forbidden() {
+    // A policy or a proxy also forbids requests, and an anonymous user lacks credentials, not a role. The request for the
+    // UID of the cluster, which precedes the list, names an object.
+    let lacks_permission = error.reason.is_missing_permission()
+        && !error.reason.is_anonymous()
+        && error.target.name.is_none();
+    if !lacks_permission {
         return cluster_error(summary, error);
     }
     let (resource, only_other) = match manager {
@@ -78,5 +83,85 @@ pub fn not_importable(name: &str, reason: Diagnostic) -> Diagnostic {
                 "The feature store {name} was found, but its state cannot be read. {summary}: {detail}"
             ),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::TryStreamExt;
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::cluster::fake_api::{self, Reply};
+    use crate::cluster::{CancellationToken, Cluster, Connection, Options, StoreName};
+
+    /// Returns the diagnostic of a list by this client of an API server that answers every request with a 403.
+    async fn not_listed_by(cluster: &Cluster) -> Diagnostic {
+        let search = Search {
+            namespace: Some("ns".to_owned()),
+            ..Search::default()
+        };
+        let cancel = CancellationToken::new();
+        let stores = cluster.provider_stores(&search, &cancel);
+        let listed: Result<Vec<StoreName>, _> = stores.try_collect().await;
+        not_listed(Manager::Provider, &search, &listed.unwrap_err())
+    }
+
+    async fn refused(body: Json) -> Diagnostic {
+        let cluster = fake_api::cluster(move |_| Reply::Answer(403, body.clone())).await;
+        not_listed_by(&cluster).await
+    }
+
+    fn forbidden(message: &str) -> Json {
+        json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden", "message": message})
+    }
+
+    #[tokio::test]
+    async fn a_missing_permission_is_a_warning_with_the_rule_to_grant() {
+        let missing = forbidden(
+            "secrets is forbidden: User \"u\" cannot list resource \"secrets\" in API group \"\" in the namespace \"ns\"",
+        );
+        let diagnostic = refused(missing).await;
+        assert_eq!(diagnostic.severity, Severity::Warning);
+        let advice = "Grant this user the verbs get and list on secrets in the namespace \"ns\".";
+        assert!(diagnostic.detail.contains(advice), "{diagnostic:?}");
+    }
+
+    #[tokio::test]
+    async fn other_refusals_are_errors_with_their_own_hints() {
+        let anonymous = forbidden(
+            "secrets is forbidden: User \"system:anonymous\" cannot list resource \"secrets\" in API group \"\"",
+        );
+        for (body, hint) in [
+            (anonymous, "The request carried no credentials"),
+            // The body of a proxy is not that of an API server.
+            (
+                json!("Access denied"),
+                "This is not a permissions problem: a quota, an admission policy or a proxy",
+            ),
+        ] {
+            let diagnostic = refused(body).await;
+            assert_eq!(diagnostic.severity, Severity::Error);
+            assert!(diagnostic.detail.contains(hint), "{diagnostic:?}");
+            assert!(!diagnostic.detail.contains("Grant this user"));
+        }
+    }
+
+    /// The guard against the wrong cluster reads a namespace first.
+    #[tokio::test]
+    async fn a_missing_permission_for_the_uid_of_the_cluster_is_named() {
+        let missing = forbidden(
+            "namespaces \"kube-system\" is forbidden: User \"u\" cannot get resource \"namespaces\" in API group \"\"",
+        );
+        let connection = Connection {
+            host: Some(fake_api::server(move |_| Reply::Answer(403, missing.clone())).await),
+            expected_cluster_uid: Some("5f3a1f9e-0c5b-4a43-9d2e-1a2b3c4d5e6f".to_owned()),
+            ..Connection::default()
+        };
+        let cluster = Cluster::new(&connection, Options::default()).unwrap();
+        let diagnostic = not_listed_by(&cluster).await;
+        assert_eq!(diagnostic.severity, Severity::Error);
+        let hint = "`expected_cluster_uid` needs the verb get on the namespace kube-system";
+        assert!(diagnostic.detail.contains(hint), "{diagnostic:?}");
     }
 }

@@ -58,6 +58,7 @@ const GROUPS: [(&str, &[&str]); 11] = [
         "Feature repository and jobs",
         &[
             "project-source",
+            "init-template",
             "git-source",
             "packaged-path",
             "feast-apply",

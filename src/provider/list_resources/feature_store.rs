@@ -10,18 +10,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::search::Search;
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
+use crate::feast::config::{NAME_PATTERN, NAMESPACE_LENGTH};
 use crate::kubernetes::label_selector;
 use crate::provider::provider_data::ProviderData;
 use crate::provider::resources::feature_store::{TYPE_NAME, identity, import, read};
 use crate::provider::settings::Settings;
-use crate::provider::{diagnostics, lowered};
+use crate::provider::{decode_as, diagnostics, lowered};
 use crate::schema::provider::{
     EventSink, ListResource, ListResourceEvent, ListResourceRequest, ReadResourceRequest,
     ReadResourceResponse, StreamClosed, ValidateListResourceConfigRequest,
 };
-use crate::schema::{
-    Block, Diagnostic, Diagnostics, Number, Schema, Severity, Value, decode, encode,
-};
+use crate::schema::{Block, Diagnostic, Diagnostics, Number, Schema, Severity, Value, encode};
 
 /// The largest number of feature stores that are read at the same time.
 const CONCURRENT_READS: usize = 8;
@@ -32,7 +31,7 @@ const CONCURRENT_READS: usize = 8;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListConfig {
     /// Kubernetes namespace to search. Default: the `namespace` of the provider block, or else `default`.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = NAMESPACE_LENGTH), regex(pattern = NAME_PATTERN))]
     namespace: Option<String>,
 
     /// Whether to search all namespaces. Needs the permission to list in all namespaces. Default: false.
@@ -60,10 +59,10 @@ pub enum Manager {
 impl Manager {
     const ALL: [Self; 2] = [Self::Provider, Self::Operator];
 
-    fn display_name(self, StoreName { namespace, name }: &StoreName) -> String {
+    fn display_name(self, store: &StoreName) -> String {
         match self {
-            Self::Provider => format!("{namespace}/{name}"),
-            Self::Operator => format!("{namespace}/{name} (Feast operator)"),
+            Self::Provider => store.to_string(),
+            Self::Operator => format!("{store} (Feast operator)"),
         }
     }
 }
@@ -100,7 +99,8 @@ impl ListResource for FeatureStoreListResource {
     }
 
     fn validate_config(&self, request: ValidateListResourceConfigRequest) -> Diagnostics {
-        let mut diagnostics = validate_list_config(&self.schema.block, &request.config);
+        let decoded = decode_list_config(&self.schema.block, &request.config);
+        let mut diagnostics = decoded.err().unwrap_or_default();
         if matches!(&request.limit, Value::Number(Number::Integer(limit)) if *limit < 1) {
             diagnostics.push(diagnostics::limit_too_small());
         }
@@ -120,7 +120,7 @@ impl ListResource for FeatureStoreListResource {
                 return events.send(event).await;
             }
         };
-        let listing = Listing {
+        let call = ListCall {
             resource: &self.resource,
             settings: &settings,
             cluster: &cluster,
@@ -130,7 +130,7 @@ impl ListResource for FeatureStoreListResource {
         };
         for manager in Manager::ALL {
             if config.managed_by.is_none_or(|wanted| wanted == manager) {
-                listing.send_all(manager, events).await?;
+                call.send_all(manager, events).await?;
             }
         }
         Ok(())
@@ -138,17 +138,13 @@ impl ListResource for FeatureStoreListResource {
 }
 
 impl FeatureStoreListResource {
+    /// Returns the configuration with its search, and connects to the cluster.
     async fn prepare(
         &self,
         settings: &Settings,
         config: &Value,
     ) -> Result<(ListConfig, Search, Arc<Cluster>), Diagnostics> {
-        let errors = validate_list_config(&self.schema.block, config);
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let json = decode(&self.schema.block, config).json;
-        let config: ListConfig = serde_json::from_value(json).map_err(diagnostics::mismatch)?;
+        let config = decode_list_config(&self.schema.block, config)?;
         let search = config.search(settings).map_err(|error| vec![error])?;
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
         Ok((config, search, cluster))
@@ -156,6 +152,8 @@ impl FeatureStoreListResource {
 }
 
 impl ListConfig {
+    /// Returns the search that the configuration describes.
+    ///
     /// # Errors
     ///
     /// The namespace to search is unknown.
@@ -173,9 +171,13 @@ impl ListConfig {
     }
 }
 
-/// Validates a `config` block, of which any part can be unknown.
-fn validate_list_config(block: &Block, config: &Value) -> Diagnostics {
-    let mut errors = decode(block, config).diagnostics;
+/// Decodes a `config` block, of which any part can be unknown.
+///
+/// # Errors
+///
+/// Every value that is not valid.
+fn decode_list_config(block: &Block, config: &Value) -> Result<ListConfig, Diagnostics> {
+    let mut errors = Diagnostics::new();
     let all_namespaces = *config.attribute("all_namespaces") == Value::Bool(true);
     if all_namespaces && config.attribute("namespace").as_str().is_some() {
         errors.push(diagnostics::namespace_and_all_namespaces());
@@ -185,11 +187,15 @@ fn validate_list_config(block: &Block, config: &Value) -> Diagnostics {
         .filter(|selector| !selector.is_empty())
         .and_then(label_selector::problem);
     errors.extend(problem.map(|problem| diagnostics::invalid_label_selector(&problem)));
-    errors
+    match decode_as(block, config) {
+        Ok((config, _)) if errors.is_empty() => Ok(config),
+        Ok(_) => Err(errors),
+        Err(mismatches) => Err([mismatches, errors].concat()),
+    }
 }
 
 /// One call of the list.
-struct Listing<'a> {
+struct ListCall<'a> {
     resource: &'a Block,
     settings: &'a Settings,
     cluster: &'a Cluster,
@@ -198,7 +204,7 @@ struct Listing<'a> {
     request: &'a ListResourceRequest,
 }
 
-impl Listing<'_> {
+impl ListCall<'_> {
     /// Sends an event for each feature store of a manager. An error ends its list.
     async fn send_all(
         &self,

@@ -32,6 +32,7 @@ pub mod secret_drift;
 #[cfg(test)]
 pub mod testing;
 pub mod upgrade;
+mod user_sources;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -98,3 +98,51 @@ fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
     assert!(matches!(after, Ownership::Complete { .. }), "{after:?}");
     assert_ne!(after.owner_id(), before.owner_id());
 }
+
+/// The other configuration has no ScaledObject and no ClusterRole, and a create of it would not look for them.
+#[test]
+fn suggests_commands_that_delete_every_object_of_an_unfinished_create() {
+    let provider = TestProvider::new();
+    let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+    let mut store = json!({
+        "name": "demo", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+        "authz": {"oidc": {"issuerUrl": "https://idp"}},
+        "services": {
+            "feastApply": "none",
+            "scaling": {"keda": {"maxReplicas": 3, "triggers": [{"type": "redis", "metadata": {}}]}},
+            "onlineStore": {"persistence": database("postgres")},
+            "registry": {"local": {"persistence": database("sql")}},
+        },
+    });
+    provider.create(&provider.config(&store));
+    provider
+        .server
+        .edit("/api/v1/namespaces/ns/secrets/feast-demo", |secret| {
+            let running = json!({"id": "a", "complete": false, "deadline": i64::from(u32::MAX)});
+            secret["data"]["creation.json"] = json!(BASE64.encode(running.to_string()));
+        });
+    store["authz"] = Json::Null;
+    store["services"]["scaling"] = Json::Null;
+    let other = provider.config(&store);
+    let planned = provider.plan(&Value::Null, &[], &other);
+    let messages = errors(&provider.apply(&Value::Null, &planned, &other).diagnostics);
+    let [error] = messages.as_slice() else {
+        panic!("{messages:?}");
+    };
+    let (_, command) = error
+        .split_once("- Delete the objects: `kubectl delete ")
+        .unwrap();
+    let (kinds, rest) = command.split_once(' ').unwrap();
+    let kinds: Vec<&str> = kinds.split(',').collect();
+    for kind in [
+        "secrets",
+        "services",
+        "deployments",
+        "scaledobjects.keda.sh",
+    ] {
+        assert!(kinds.contains(&kind), "{kind}: {error}");
+    }
+    let outside = "`kubectl delete clusterroles/feast:ns:demo:token-review \
+                   clusterrolebindings/feast:ns:demo:token-review --ignore-not-found`";
+    assert!(rest.contains(outside), "{error}");
+}

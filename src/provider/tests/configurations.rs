@@ -34,7 +34,7 @@ pub(super) fn configurations() -> Vec<Json> {
             "services": {
                 "scaling": {"replicas": 1},
                 "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": {"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/online"}}}},
-                "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": {"ref": {"name": "claim"}, "mountPath": "/offline"}}}},
+                "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": {"ref": {"name": "data"}, "mountPath": "/offline"}}}},
                 "registry": {"local": {"persistence": {"file": {"path": "s3://b/r.db", "s3_additional_kwargs": {"A": "b"}, "cache_ttl_seconds": 5, "cache_mode": "sync"}}}},
             },
         }),

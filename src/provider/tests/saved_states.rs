@@ -102,7 +102,6 @@ fn planned(text: &str) -> (Value, ReadResourceResponse, PlanResourceChangeRespon
     let (feast, runtime) = configured(sample.live);
     let upgraded = resource(&feast).upgrade_state(UpgradeResourceStateRequest {
         version: 0,
-        json: Json::Null,
         state: Ok(sample.state),
     });
     assert_eq!(upgraded.diagnostics, []);

@@ -205,7 +205,6 @@ fn every_stored_shape_is_read_and_planned() {
         let value = |part: &str| coerce(attributes, &saved_states::untyped(&json[part])).unwrap();
         let upgraded = resource(&provider.feast).upgrade_state(UpgradeResourceStateRequest {
             version: 0,
-            json: Json::Null,
             state: Ok(value("state")),
         });
         assert_eq!(

@@ -99,7 +99,6 @@ pub struct ValidateResourceConfigRequest {
 pub struct UpgradeResourceStateRequest {
     /// The version of the schema that the state was written with.
     pub version: i64,
-    pub json: serde_json::Value,
     /// The state read by the current schema: missing attributes are null, unknown ones are dropped. An error says which
     /// value does not fit.
     pub state: Result<Value, String>,

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::place::Place;
 use super::{Error, MAX_DEPTH, types};
-use crate::schema::{Number, Path, Step, Type, Value};
+use crate::schema::{Number, Type, Value};
 
 /// The treatment of objects that do not have exactly the attributes of their type.
 #[derive(Clone, Copy, PartialEq)]
@@ -23,7 +24,7 @@ enum Attributes {
 /// # Errors
 /// The text is malformed or does not fit the type.
 pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
-    value(raw(bytes)?, ty, &Path::root(), Attributes::Exact)
+    value(raw(bytes)?, ty, &Place::ROOT, Attributes::Exact)
 }
 
 /// Reads a value that an earlier version of the schema may have stored. A missing attribute is null, an extra one is
@@ -32,26 +33,31 @@ pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
 /// # Errors
 /// The text is malformed or does not fit the type.
 pub fn read_stored(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
-    value(raw(bytes)?, ty, &Path::root(), Attributes::Lenient)
+    value(raw(bytes)?, ty, &Place::ROOT, Attributes::Lenient)
 }
 
 fn raw(bytes: &[u8]) -> Result<&RawValue, Error> {
     // The parser's message has line and column, and no part of the value.
     serde_json::from_slice(bytes)
-        .map_err(|error| Error::new(&Path::root(), format!("malformed JSON ({error})")))
+        .map_err(|error| Error::new(&Place::ROOT, format!("malformed JSON ({error})")))
 }
 
 /// Parses one level at a time, to keep each number as it is written: `serde_json::Value` would round it.
-fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Result<Value, Error> {
+fn value(
+    json: &RawValue,
+    ty: &Type,
+    at: &Place<'_>,
+    attributes: Attributes,
+) -> Result<Value, Error> {
     // Parsing a `RawValue` does not limit the depth.
-    if path.steps().len() > MAX_DEPTH {
-        return Err(Error::new(&Path::root(), "nested too deeply"));
+    if at.depth() > MAX_DEPTH {
+        return Err(Error::new(&Place::ROOT, "nested too deeply"));
     }
     let text = json.get();
     if text == "null" {
         return Ok(Value::Null);
     }
-    let mismatch = || Error::mismatch(path, ty, kind(text));
+    let mismatch = || Error::mismatch(at, ty, kind(text));
     match ty {
         Type::Bool => parse(text).map(Value::Bool).ok_or_else(mismatch),
         Type::String => parse(text).map(Value::String).ok_or_else(mismatch),
@@ -65,17 +71,17 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
         Type::List(element) | Type::Set(element) => {
             let items: Vec<&RawValue> = parse(text).ok_or_else(mismatch)?;
             (items.iter().enumerate())
-                .map(|(index, item)| value(item, element, &path.index(index), attributes))
+                .map(|(index, item)| value(item, element, &at.index(index), attributes))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
         Type::Tuple(elements) => {
             let items: Vec<&RawValue> = parse(text).ok_or_else(mismatch)?;
             if items.len() != elements.len() {
-                return Err(Error::new(path, "a tuple of another length than its type"));
+                return Err(Error::new(at, "a tuple of another length than its type"));
             }
             (items.iter().zip(elements).enumerate())
-                .map(|(index, (item, ty))| value(item, ty, &path.index(index), attributes))
+                .map(|(index, (item, ty))| value(item, ty, &at.index(index), attributes))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
@@ -83,7 +89,7 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
             let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(mismatch)?;
             (items.into_iter())
                 .map(|(key, item)| {
-                    let item = value(item, element, &path.key(&key), attributes)?;
+                    let item = value(item, element, &at.key(&key), attributes)?;
                     Ok((key, item))
                 })
                 .collect::<Result<_, _>>()
@@ -93,19 +99,16 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
             let items: BTreeMap<String, &RawValue> = parse(text).ok_or_else(mismatch)?;
             let extra = items.keys().find(|name| !types.contains_key(*name));
             if let (Some(name), Attributes::Exact) = (extra, attributes) {
-                return Err(Error::new(path, format!("there is no attribute {name:?}")));
+                return Err(Error::new(at, format!("there is no attribute {name:?}")));
             }
             (types.iter())
                 .map(|(name, ty)| match items.get(name) {
                     Some(item) => {
-                        let at = path.with(Step::Attribute(name.clone()));
+                        let at = at.attribute(name);
                         Ok((name.clone(), value(item, ty, &at, attributes)?))
                     }
                     None if attributes == Attributes::Lenient => Ok((name.clone(), Value::Null)),
-                    None => Err(Error::new(
-                        path,
-                        format!("the attribute {name:?} is missing"),
-                    )),
+                    None => Err(Error::new(at, format!("the attribute {name:?} is missing"))),
                 })
                 .collect::<Result<_, _>>()
                 .map(Value::Object)
@@ -118,13 +121,13 @@ fn value(json: &RawValue, ty: &Type, path: &Path, attributes: Attributes) -> Res
                 #[serde(borrow)]
                 value: &'a RawValue,
             }
-            let malformed = || Error::new(path, "expected a type and a value of that type");
+            let malformed = || Error::new(at, "expected a type and a value of that type");
             let typed: Typed<'_> = parse(text).ok_or_else(malformed)?;
             let ty = types::from_json(typed.r#type.get().as_bytes())
                 // A dynamic type inside a dynamic value would have no limit of depth.
                 .filter(|ty| *ty != Type::Dynamic)
                 .ok_or_else(malformed)?;
-            value(typed.value, &ty, path, attributes)
+            value(typed.value, &ty, at, attributes)
         }
     }
 }

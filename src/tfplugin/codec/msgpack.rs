@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use rmpv::decode::{read_value_ref_with_max_depth, read_value_with_max_depth};
 use rmpv::{Value as Wire, ValueRef, encode::write_value};
 
+use super::place::Place;
 use super::{Error, MAX_DEPTH, number, types};
-use crate::schema::{Number, Path, Step, Type, Value};
+use crate::schema::{Number, Type, Value};
 
 /// The extension type of an unknown value.
 const UNKNOWN: i8 = 0;
@@ -24,76 +25,73 @@ pub fn read(bytes: &[u8], ty: &Type) -> Result<Value, Error> {
     // The decoder's message can quote the value.
     let wire = read_value_ref_with_max_depth(&mut rest, MAX_DEPTH).map_err(|error| {
         Error::new(
-            &Path::root(),
+            &Place::ROOT,
             format!("malformed msgpack ({:?})", error.kind()),
         )
     })?;
     if !rest.is_empty() {
         return Err(Error::new(
-            &Path::root(),
+            &Place::ROOT,
             "malformed msgpack (bytes after the value)",
         ));
     }
-    value(&wire, ty, &Path::root())
+    value(&wire, ty, &Place::ROOT)
 }
 
-fn value(wire: &ValueRef<'_>, ty: &Type, path: &Path) -> Result<Value, Error> {
+fn value(wire: &ValueRef<'_>, ty: &Type, at: &Place<'_>) -> Result<Value, Error> {
     match wire {
         ValueRef::Nil => return Ok(Value::Null),
         ValueRef::Ext(UNKNOWN | REFINED_UNKNOWN, _) => return Ok(Value::Unknown),
         _ => {}
     }
-    let mismatch = || Error::mismatch(path, ty, kind(wire));
+    let mismatch = || Error::mismatch(at, ty, kind(wire));
     match ty {
         Type::Bool => wire_bool(wire).map(Value::Bool).ok_or_else(mismatch),
         Type::Number => wire_number(wire).map(Value::Number).ok_or_else(mismatch),
         Type::String => wire_str(wire).map(Value::string).ok_or_else(mismatch),
-        Type::Dynamic => dynamic(wire, path),
+        Type::Dynamic => dynamic(wire, at),
         Type::List(element) | Type::Set(element) => {
             let items = wire_array(wire).ok_or_else(mismatch)?.iter().enumerate();
             items
-                .map(|(index, item)| value(item, element, &path.index(index)))
+                .map(|(index, item)| value(item, element, &at.index(index)))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
         Type::Tuple(elements) => {
             let items = wire_array(wire).ok_or_else(mismatch)?;
             if items.len() != elements.len() {
-                return Err(Error::new(path, "a tuple of another length than its type"));
+                return Err(Error::new(at, "a tuple of another length than its type"));
             }
             let items = items.iter().zip(elements).enumerate();
             items
-                .map(|(index, (item, ty))| value(item, ty, &path.index(index)))
+                .map(|(index, (item, ty))| value(item, ty, &at.index(index)))
                 .collect::<Result<_, _>>()
                 .map(Value::List)
         }
         Type::Map(element) => {
             let mut items = BTreeMap::new();
-            for (key, item) in entries(wire, ty, path)? {
-                let item = value(item, element, &path.key(key))?;
+            for (key, item) in entries(wire, ty, at)? {
+                let item = value(item, element, &at.key(key))?;
                 if items.insert(key.to_owned(), item).is_some() {
-                    return Err(Error::new(&path.key(key), "the key occurs twice"));
+                    return Err(Error::new(&at.key(key), "the key occurs twice"));
                 }
             }
             Ok(Value::Map(items))
         }
         Type::Object(attributes) => {
             let mut items = BTreeMap::new();
-            for (name, item) in entries(wire, ty, path)? {
+            for (name, item) in entries(wire, ty, at)? {
                 let Some(ty) = attributes.get(name) else {
-                    return Err(Error::new(path, format!("there is no attribute {name:?}")));
+                    return Err(Error::new(at, format!("there is no attribute {name:?}")));
                 };
-                let at = path.with(Step::Attribute(name.to_owned()));
+                let at = at.attribute(name);
                 let item = value(item, ty, &at)?;
                 if items.insert(name.to_owned(), item).is_some() {
                     return Err(Error::new(&at, "the attribute occurs twice"));
                 }
             }
             match attributes.keys().find(|name| !items.contains_key(*name)) {
-                Some(name) => Err(Error::new(
-                    path,
-                    format!("the attribute {name:?} is missing"),
-                )),
+                Some(name) => Err(Error::new(at, format!("the attribute {name:?} is missing"))),
                 None => Ok(Value::Object(items)),
             }
         }
@@ -101,8 +99,8 @@ fn value(wire: &ValueRef<'_>, ty: &Type, path: &Path) -> Result<Value, Error> {
 }
 
 /// Reads a dynamic value: its type as JSON, and the value.
-fn dynamic(wire: &ValueRef<'_>, path: &Path) -> Result<Value, Error> {
-    let malformed = || Error::new(path, "expected a type and a value of that type");
+fn dynamic(wire: &ValueRef<'_>, at: &Place<'_>) -> Result<Value, Error> {
+    let malformed = || Error::new(at, "expected a type and a value of that type");
     let [ty, inner] = wire_array(wire).ok_or_else(malformed)? else {
         return Err(malformed());
     };
@@ -111,7 +109,7 @@ fn dynamic(wire: &ValueRef<'_>, path: &Path) -> Result<Value, Error> {
         ValueRef::String(text) => types::from_json(text.as_bytes()),
         _ => None,
     };
-    value(inner, &ty.ok_or_else(malformed)?, path)
+    value(inner, &ty.ok_or_else(malformed)?, at)
 }
 
 type Entry<'a> = (&'a str, &'a ValueRef<'a>);
@@ -119,16 +117,16 @@ type Entry<'a> = (&'a str, &'a ValueRef<'a>);
 fn entries<'a>(
     wire: &'a ValueRef<'a>,
     ty: &Type,
-    path: &Path,
+    at: &Place<'_>,
 ) -> Result<impl Iterator<Item = Entry<'a>>, Error> {
     let ValueRef::Map(entries) = wire else {
-        return Err(Error::mismatch(path, ty, kind(wire)));
+        return Err(Error::mismatch(at, ty, kind(wire)));
     };
     let entries: Option<Vec<_>> = entries
         .iter()
         .map(|(key, item)| Some((wire_str(key)?, item)))
         .collect();
-    let entries = entries.ok_or_else(|| Error::new(path, "a key that is not a string"))?;
+    let entries = entries.ok_or_else(|| Error::new(at, "a key that is not a string"))?;
     Ok(entries.into_iter())
 }
 
@@ -181,18 +179,18 @@ fn kind(wire: &ValueRef<'_>) -> &'static str {
 /// # Errors
 /// The value does not fit the type.
 pub fn write(value: &Value, ty: &Type) -> Result<Vec<u8>, Error> {
-    let wire = wire(value, ty, &Path::root())?;
+    let wire = wire(value, ty, &Place::ROOT)?;
     let mut bytes = Vec::new();
     write_value(&mut bytes, &wire)
-        .map_err(|error| Error::new(&Path::root(), format!("not writable: {error}")))?;
+        .map_err(|error| Error::new(&Place::ROOT, format!("not writable: {error}")))?;
     Ok(bytes)
 }
 
-fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
-    if path.steps().len() > MAX_DEPTH {
-        return Err(Error::new(&Path::root(), "nested too deeply"));
+fn wire(value: &Value, ty: &Type, at: &Place<'_>) -> Result<Wire, Error> {
+    if at.depth() > MAX_DEPTH {
+        return Err(Error::new(&Place::ROOT, "nested too deeply"));
     }
-    let mismatch = || Error::mismatch(path, ty, name(value));
+    let mismatch = || Error::mismatch(at, ty, name(value));
     Ok(match (ty, value) {
         (_, Value::Null) => Wire::Nil,
         (_, Value::Unknown) => Wire::Ext(UNKNOWN, vec![0]),
@@ -202,49 +200,43 @@ fn wire(value: &Value, ty: &Type, path: &Path) -> Result<Wire, Error> {
             Some(number::Wire::Integer(integer)) => Wire::from(integer),
             Some(number::Wire::Float(float)) => Wire::from(float),
             Some(number::Wire::Text(text)) => Wire::from(text),
-            None => return Err(Error::new(path, "not a finite number")),
+            None => return Err(Error::new(at, "not a finite number")),
         },
         (Type::Dynamic, value) => {
             let own = own_type(value);
             Wire::Array(vec![
                 Wire::Binary(types::to_json(&own)),
-                wire(value, &own, path)?,
+                wire(value, &own, at)?,
             ])
         }
         (Type::List(element) | Type::Set(element), Value::List(items)) => Wire::Array(
             (items.iter().enumerate())
-                .map(|(index, item)| wire(item, element, &path.index(index)))
+                .map(|(index, item)| wire(item, element, &at.index(index)))
                 .collect::<Result<_, _>>()?,
         ),
         (Type::Tuple(elements), Value::List(items)) if elements.len() == items.len() => {
             Wire::Array(
                 (items.iter().zip(elements).enumerate())
-                    .map(|(index, (item, ty))| wire(item, ty, &path.index(index)))
+                    .map(|(index, (item, ty))| wire(item, ty, &at.index(index)))
                     .collect::<Result<_, _>>()?,
             )
         }
         (Type::Map(element), Value::Map(items)) => Wire::Map(
             (items.iter())
                 .map(|(key, item)| {
-                    Ok((
-                        Wire::from(key.as_str()),
-                        wire(item, element, &path.key(key))?,
-                    ))
+                    Ok((Wire::from(key.as_str()), wire(item, element, &at.key(key))?))
                 })
                 .collect::<Result<_, _>>()?,
         ),
         (Type::Object(attributes), Value::Object(items) | Value::Map(items)) => {
             if let Some(name) = items.keys().find(|name| !attributes.contains_key(*name)) {
-                return Err(Error::new(path, format!("there is no attribute {name:?}")));
+                return Err(Error::new(at, format!("there is no attribute {name:?}")));
             }
             let attribute = |(name, ty): (&String, &Type)| {
                 let Some(item) = items.get(name) else {
-                    return Err(Error::new(
-                        path,
-                        format!("the attribute {name:?} is missing"),
-                    ));
+                    return Err(Error::new(at, format!("the attribute {name:?} is missing")));
                 };
-                let at = path.with(Step::Attribute(name.clone()));
+                let at = at.attribute(name);
                 Ok((Wire::from(name.as_str()), wire(item, ty, &at)?))
             };
             Wire::Map(attributes.iter().map(attribute).collect::<Result<_, _>>()?)

@@ -242,6 +242,13 @@ fn refined_unknown_values_are_unknown() {
     assert_eq!(from_msgpack(&bytes, &Type::String), Ok(Value::Unknown));
 }
 
+fn error(path: &Path, problem: &str) -> Error {
+    Error {
+        path: path.clone(),
+        problem: problem.to_owned(),
+    }
+}
+
 #[test]
 fn reports_mismatches_with_their_paths() {
     let ty = object([(
@@ -249,7 +256,7 @@ fn reports_mismatches_with_their_paths() {
         Type::List(Box::new(object([("name", Type::String)]))),
     )]);
     let at = Path::of("env").index(0).attribute("name");
-    let mismatch = Error::new(&at, "expected a string, found a bool");
+    let mismatch = error(&at, "expected a string, found a bool");
     assert_eq!(
         mismatch.to_string(),
         "env[0].name: expected a string, found a bool"
@@ -262,17 +269,14 @@ fn reports_mismatches_with_their_paths() {
     assert_eq!(from_json(br#"{"env":[{"name":true}]}"#, &ty), expected);
 
     let at = Path::of("env").index(0);
-    let expected = Err(Error::new(&at, r#"the attribute "name" is missing"#));
+    let expected = Err(error(&at, r#"the attribute "name" is missing"#));
     assert_eq!(from_msgpack(b"\x81\xa3env\x91\x80", &ty), expected);
     assert_eq!(from_json(br#"{"env":[{}]}"#, &ty), expected);
 
     let value = Value::Object(BTreeMap::from([("env".to_owned(), Value::Bool(true))]));
     assert_eq!(
         to_msgpack(&value, &ty),
-        Err(Error::new(
-            &Path::of("env"),
-            "expected a list, found a bool"
-        ))
+        Err(error(&Path::of("env"), "expected a list, found a bool"))
     );
 }
 
@@ -289,7 +293,7 @@ fn stored_states_can_lack_and_exceed_attributes() {
     );
     assert_eq!(
         from_json(stored, &ty),
-        Err(Error::new(&Path::root(), r#"there is no attribute "gone""#))
+        Err(error(&Path::root(), r#"there is no attribute "gone""#))
     );
 }
 
@@ -305,7 +309,7 @@ fn rejects_excessive_nesting() {
     let json = format!("{}null{}", open.repeat(2000), "]}".repeat(2000));
     assert_eq!(
         from_json(json.as_bytes(), &Type::Dynamic),
-        Err(Error::new(&Path::root(), "nested too deeply"))
+        Err(error(&Path::root(), "nested too deeply"))
     );
     let json = format!("{}null{}", "[".repeat(deep), "]".repeat(deep));
     assert!(from_json(json.as_bytes(), &Type::Dynamic).is_err());

@@ -1,5 +1,7 @@
 //! Stored states and identities in the current schema: upgrades, and moves from other resource types.
 
+use serde::de::{DeserializeOwned, IgnoredAny};
+
 use super::Rpc;
 use super::provider::moves_state;
 use crate::schema::provider::{MoveResourceStateRequest, UpgradeResourceStateRequest};
@@ -20,9 +22,10 @@ impl Rpc for upgrade_resource_state::Request {
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let (resource, types) = session.resource(&self.type_name)?;
         let stored = stored_json(self.raw_state.as_ref(), STATE, &self.type_name)?;
+        // A syntax error is not one of the schema.
+        parse::<IgnoredAny>(stored, STATE, &self.type_name)?;
         let mut upgraded = resource.upgrade_state(UpgradeResourceStateRequest {
             version: self.version,
-            json: parse(stored, STATE, &self.type_name)?,
             state: types.read_stored(stored).map_err(|error| error.to_string()),
         });
         let upgraded_state = types.write(&upgraded.state, &mut upgraded.diagnostics);
@@ -142,7 +145,7 @@ fn stored_json<'a>(
     }
 }
 
-fn parse(json: &[u8], what: &str, name: &str) -> Result<serde_json::Value, Diagnostics> {
+fn parse<T: DeserializeOwned>(json: &[u8], what: &str, name: &str) -> Result<T, Diagnostics> {
     serde_json::from_slice(json).map_err(|error| vec![malformed(what, name, &error.to_string())])
 }
 

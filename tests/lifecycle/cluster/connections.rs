@@ -8,7 +8,7 @@ use serde_json::json;
 use terraform_provider_feast::cluster::connection::Exec;
 use terraform_provider_feast::cluster::rollout::{Rollout, Wait};
 use terraform_provider_feast::cluster::{
-    CancellationToken, Cluster, Connection, Options, Reason, StoreName,
+    CancellationToken, Cluster, Connection, Error, Options, Reason, StoreName,
 };
 use terraform_provider_feast::feast::secrets::redaction::Redaction;
 
@@ -21,30 +21,36 @@ pub async fn supports_every_credential_type(lab: Lab) {
     lab.make_account(&account::manifests(&lab.namespace, "visitor", &json!([])))
         .await;
     let token = lab.token("visitor").await;
-    let connect = |connection: Connection| async move {
-        let cluster = Cluster::new(&connection, Options::default()).expect("a connection");
-        let store = StoreName {
-            namespace: "default".into(),
-            name: "x".into(),
-        };
-        cluster
-            .read(&store, &BTreeSet::new(), &CancellationToken::new())
-            .await
-            .expect_err("refused")
-    };
-    let base = Connection {
-        config_path: Some(lab.kubeconfig.clone()),
-        ..Connection::default()
-    };
+    sends_the_token(&lab, &token).await;
+    reads_the_token_file(&lab, &token).await;
+    runs_the_credential_plugin(&lab, &token).await;
+}
 
-    let host = Connection {
+/// Returns the error of a read that must fail: the account `visitor` has no permissions.
+async fn read_error(connection: Connection) -> Error {
+    let cluster = Cluster::new(&connection, Options::default()).expect("a connection");
+    let store = StoreName {
+        namespace: "default".into(),
+        name: "x".into(),
+    };
+    cluster
+        .read(&store, &BTreeSet::new(), &CancellationToken::new())
+        .await
+        .expect_err("refused")
+}
+
+fn without_credentials(lab: &Lab) -> Connection {
+    Connection {
         host: Some(lab.cluster.server().to_owned()),
         insecure: Some(true),
         ..Connection::default()
-    };
-    let error = connect(Connection {
-        token: Some(token.clone()),
-        ..host.clone()
+    }
+}
+
+async fn sends_the_token(lab: &Lab, token: &str) {
+    let error = read_error(Connection {
+        token: Some(token.to_owned()),
+        ..without_credentials(lab)
     })
     .await;
     let reason = error.reason.to_string();
@@ -58,9 +64,10 @@ pub async fn supports_every_credential_type(lab: Lab) {
     );
 
     // The token replaces the administrator's client certificate in the kubeconfig.
-    let error = connect(Connection {
-        token: Some(token.clone()),
-        ..base
+    let error = read_error(Connection {
+        config_path: Some(lab.kubeconfig.clone()),
+        token: Some(token.to_owned()),
+        ..Connection::default()
     })
     .await;
     assert!(
@@ -68,17 +75,19 @@ pub async fn supports_every_credential_type(lab: Lab) {
         "{error:?}"
     );
 
-    let error = connect(Connection {
+    let error = read_error(Connection {
         token: Some("wrong".into()),
-        ..host.clone()
+        ..without_credentials(lab)
     })
     .await;
     assert!(
         matches!(error.reason, Reason::Unauthorized { .. }),
         "{error:?}"
     );
+}
 
-    // A token file with a line break, which is trimmed as kubectl does.
+/// The file ends with a line break, which is trimmed as kubectl does.
+async fn reads_the_token_file(lab: &Lab, token: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("token");
     std::fs::write(&path, format!("{token}\n")).expect("a token file");
@@ -90,49 +99,50 @@ pub async fn supports_every_credential_type(lab: Lab) {
         "users": [{"name": "x", "user": {"tokenFile": path}}],
     });
     std::fs::write(&kubeconfig, config.to_string()).expect("a kubeconfig");
-    let error = connect(Connection {
+    let error = read_error(Connection {
         config_path: Some(kubeconfig.display().to_string()),
         ..Connection::default()
     })
     .await;
     let reason = error.reason.to_string();
     assert!(reason.contains(":visitor"), "{error:?}");
+}
 
-    // A program that prints the credentials, and one that fails.
-    let exec = |script: String| Connection {
+/// One program prints the credentials, and one fails.
+async fn runs_the_credential_plugin(lab: &Lab, token: &str) {
+    let exec = |script: &str| Connection {
         exec: Some(Exec {
             api_version: "client.authentication.k8s.io/v1".into(),
             command: "sh".into(),
-            args: vec!["-c".into(), script],
-            env: BTreeMap::from([("THE_TOKEN".into(), token.clone())]),
+            args: vec!["-c".into(), script.into()],
+            env: BTreeMap::from([("THE_TOKEN".into(), token.to_owned())]),
         }),
-        ..host.clone()
+        ..without_credentials(lab)
     };
     let script = r#"echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"'$THE_TOKEN'"}}'"#;
-    let error = connect(exec(script.into())).await;
+    let error = read_error(exec(script)).await;
     assert!(
         matches!(error.reason, Reason::Forbidden { .. }),
         "{error:?}"
     );
-    let error = connect(exec(
-        "echo $THE_TOKEN; echo please log in >&2; exit 3".into(),
-    ))
-    .await;
+    let script = "echo $THE_TOKEN; echo please log in >&2; exit 3";
+    let error = read_error(exec(script)).await;
     let source = std::error::Error::source(&error.reason)
         .expect("a source")
         .to_string();
     assert_eq!(
         source,
-        "the credential plugin failed (exit status: 3): please log in"
+        "the credential plugin `sh` failed (exit status: 3): please log in"
     );
-    assert!(!format!("{error:?}").contains(&token));
+    assert!(!format!("{error:?}").contains(token));
+}
 
-    // A server that does not exist is reported.
+pub async fn reports_unreachable_servers(lab: Lab) {
     let nowhere = Connection {
         host: Some("https://127.0.0.1:9".into()),
         ..Connection::default()
     };
-    let error = connect(nowhere).await;
+    let error = read_error(nowhere).await;
     assert!(matches!(error.reason, Reason::Unreachable(_)), "{error:?}");
     let text = chain(&error.reason);
     let expected = "the API server could not be reached: client error (Connect): tcp connect error: Connection refused";

@@ -19,11 +19,11 @@ async fn delete(
     keys_of_held: &BTreeSet<Key>,
     timeout: Duration,
 ) -> Deletion {
-    let (claims, cancel) = (PvcPolicy::default(), CancellationToken::new());
+    let (policy, cancel) = (PvcPolicy::default(), CancellationToken::new());
     let store = lab.store(store);
     let deleted = lab
         .cluster
-        .delete(&store, keys_of_held, &claims, timeout, &cancel);
+        .delete(&store, keys_of_held, &policy, timeout, &cancel);
     deleted.await.expect("begun")
 }
 

@@ -59,7 +59,7 @@ fn cron_job(time_zone: &str) -> (Key, Json) {
     object(Kind::CronJob, "feast-x", "x", json!({"spec": spec}))
 }
 
-pub async fn finds_all_refusals_without_a_write(lab: Lab) {
+pub async fn dry_run_reports_every_rejected_object(lab: Lab) {
     let none = BTreeMap::new();
     let mut target = wanted("x", Scaling::Static(2));
     let (checked, _) = check(&lab, &target, &none).await;
@@ -88,7 +88,7 @@ pub async fn finds_all_refusals_without_a_write(lab: Lab) {
     assert_eq!(targets(&checked.refused), [""; 0]);
 }
 
-pub async fn finds_conflicts_that_an_update_would_meet(lab: Lab) {
+pub async fn dry_run_reports_conflicts_of_an_update(lab: Lab) {
     let before = wanted("x", Scaling::Static(2));
     lab.apply("x", &before).await;
     let mut target = before.clone();

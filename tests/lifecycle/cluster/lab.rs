@@ -320,9 +320,8 @@ pub enum Scaling {
     External,
 }
 
-/// Returns a small store: a ServiceAccount, a Secret, a Service, a Deployment and possibly an autoscaler.
-pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
-    let name = format!("feast-{store}");
+/// Returns the `spec` of the Deployment of [`wanted`].
+fn deployment_spec(store: &str, scaling: Scaling) -> Json {
     let strategy = match scaling {
         Scaling::Static(1) => "Recreate",
         _ => "RollingUpdate",
@@ -333,7 +332,7 @@ pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
         "template": {
             "metadata": {"labels": labels(store)},
             "spec": {
-                "serviceAccountName": name,
+                "serviceAccountName": format!("feast-{store}"),
                 "containers": [{"name": "online", "image": "feast:1",
                     "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}],
                     "resources": {"requests": {"cpu": "100m", "memory": "0.5Gi"}},
@@ -351,6 +350,13 @@ pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
     if let Scaling::Static(replicas) = scaling {
         spec["replicas"] = json!(replicas);
     }
+    spec
+}
+
+/// Returns a small store: a ServiceAccount, a Secret, a Service, a Deployment and possibly an autoscaler.
+pub fn wanted(store: &str, scaling: Scaling) -> Wanted {
+    let name = format!("feast-{store}");
+    let spec = deployment_spec(store, scaling);
     let mut wanted = BTreeMap::from([
         object(Kind::ServiceAccount, &name, store, json!({})),
         object(

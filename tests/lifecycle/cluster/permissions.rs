@@ -21,13 +21,13 @@ use crate::lifecycle::account;
 const FINALIZER: &str = "test.feast.dev/held";
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Right {
+struct Permission {
     verb: String,
     group: String,
     resource: String,
 }
 
-impl Right {
+impl Permission {
     /// Returns the message of the API server for the missing permission.
     fn missing(&self, namespace: &str) -> String {
         format!(
@@ -46,13 +46,13 @@ impl Right {
             list.map(|word| word.as_str().expect("a word").to_owned())
                 .collect()
         };
-        let mut rights = Vec::new();
+        let mut permissions = Vec::new();
         for rule in account::minimal_rules().as_array().expect("rules") {
             for group in words(&rule["apiGroups"]) {
                 for resource in words(&rule["resources"]) {
                     for verb in words(&rule["verbs"]) {
                         let (group, resource) = (group.clone(), resource.clone());
-                        rights.push(Self {
+                        permissions.push(Self {
                             verb,
                             group,
                             resource,
@@ -61,7 +61,7 @@ impl Right {
                 }
             }
         }
-        rights
+        permissions
     }
 }
 
@@ -112,7 +112,7 @@ async fn live(
     let cancel = CancellationToken::new();
     let secrets = Redaction::default();
     let wait = Wait::new(TIMEOUT, &secrets);
-    let claims = PvcPolicy {
+    let policy = PvcPolicy {
         deletable: [format!("feast-{name}")].into(),
         ..PvcPolicy::default()
     };
@@ -125,7 +125,7 @@ async fn live(
             store: &store,
             objects: &objects(&target),
             prior: &BTreeMap::new(),
-            pvc_policy: &claims,
+            pvc_policy: &policy,
             repair_drift: false,
             deadline: tokio::time::Instant::now(),
             wait_for_job: Some(wait),
@@ -152,7 +152,7 @@ async fn live(
     let found: BTreeSet<Key> = read.map_err(|error| vec![error])?.into_keys().collect();
     assert_eq!(found, known);
     let deletion = cluster
-        .delete(&store, &known, &claims, TIMEOUT, &cancel)
+        .delete(&store, &known, &policy, TIMEOUT, &cancel)
         .await
         .map_err(|error| vec![error])?;
     if !deletion.errors.is_empty() {
@@ -162,8 +162,8 @@ async fn live(
 }
 
 /// Creates an account with these permissions.
-async fn account(lab: &Lab, name: &str, rights: &[Right]) -> Cluster {
-    let rules = rights.iter().map(Right::rule).collect();
+async fn account(lab: &Lab, name: &str, permissions: &[Permission]) -> Cluster {
+    let rules = permissions.iter().map(Permission::rule).collect();
     lab.make_account(&account::manifests(&lab.namespace, name, &rules))
         .await;
     let connection = Connection {
@@ -215,12 +215,19 @@ async fn release(lab: &Lab, target: &Wanted) {
 }
 
 /// Returns the result for an account without this permission: a single word, or the complete error.
-async fn without(lab: &Lab, number: usize, missing: &Right, rights: &[Right]) -> String {
+async fn without(
+    lab: &Lab,
+    number: usize,
+    missing: &Permission,
+    permissions: &[Permission],
+) -> String {
     let name = format!("s{number}");
-    let rights: Vec<Right> = (rights.iter().filter(|right| *right != missing))
+    let permissions: Vec<Permission> = permissions
+        .iter()
+        .filter(|permission| *permission != missing)
         .cloned()
         .collect();
-    let cluster = account(lab, &name, &rights).await;
+    let cluster = account(lab, &name, &permissions).await;
     let mut target = everything(&name);
     if missing.verb == "watch" {
         make_slow_to_go(lab, &missing.resource, &name, &mut target).await;
@@ -245,32 +252,33 @@ async fn without(lab: &Lab, number: usize, missing: &Right, rights: &[Right]) ->
 }
 
 pub async fn names_each_missing_permission(lab: Lab) {
-    let rights = Right::all();
-    let cluster = account(&lab, "everything", &rights).await;
+    let permissions = Permission::all();
+    let cluster = account(&lab, "everything", &permissions).await;
     live(&lab, &cluster, "everything", everything("everything"))
         .await
         .expect("enough");
 
-    let outcomes: BTreeMap<&Right, String> = futures::stream::iter(rights.iter().enumerate())
-        .map(|(number, right)| {
-            let (lab, rights) = (&lab, &rights);
-            async move { (right, without(lab, number, right, rights).await) }
+    let numbered = futures::stream::iter(permissions.iter().enumerate());
+    let outcomes: BTreeMap<&Permission, String> = numbered
+        .map(|(number, missing)| {
+            let (lab, permissions) = (&lab, &permissions);
+            async move { (missing, without(lab, number, missing, permissions).await) }
         })
         .buffer_unordered(8)
         .collect()
         .await;
-    let expected: BTreeMap<&Right, String> = rights
+    let expected: BTreeMap<&Permission, String> = permissions
         .iter()
-        .map(|right| {
+        .map(|permission| {
             // Events and logs only improve errors, and this cluster has no custom resources.
             let is_custom = ["keda.sh", "route.openshift.io", "monitoring.coreos.com"]
-                .contains(&right.group.as_str());
-            let messages = match right.resource.as_str() {
+                .contains(&permission.group.as_str());
+            let messages = match permission.resource.as_str() {
                 "events" | "pods/log" => "enough",
                 _ if is_custom => "enough",
                 _ => "named",
             };
-            (right, messages.to_owned())
+            (permission, messages.to_owned())
         })
         .collect();
     assert_eq!(outcomes, expected);

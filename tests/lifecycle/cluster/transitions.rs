@@ -6,6 +6,8 @@ use futures::StreamExt;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 use terraform_provider_feast::kubernetes::kind::{Key, Kind};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
 
 use super::lab::{Lab, Scaling, deployment_key, wanted};
 
@@ -28,20 +30,9 @@ pub async fn replicas_never_drop_during_a_transition(lab: Lab) {
         .await;
 }
 
-async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
-    use Scaling::{Autoscaler, External, Static};
-    lab.apply(store, &wanted(store, from)).await;
-    let start = match from {
-        Static(replicas) => replicas,
-        // The count that a busy autoscaler or `kubectl scale` has set.
-        Autoscaler | External => {
-            lab.scale(store, 4).await;
-            4
-        }
-    };
-    lab.wait(store, &wanted(store, from)).await.expect("scaled");
-
-    let (sender, mut recorded) = tokio::sync::mpsc::unbounded_channel();
+/// Starts to record the values of `spec.replicas` of a store. The first one is the current value.
+fn record_replicas(lab: &Lab, store: &str) -> (JoinHandle<()>, UnboundedReceiver<Option<i32>>) {
+    let (sender, recorded) = unbounded_channel();
     let config = watcher::Config::default().fields(&format!("metadata.name=feast-{store}"));
     let stream = watcher(lab.deployments(), config)
         .default_backoff()
@@ -57,6 +48,23 @@ async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
             }
         }
     });
+    (recorder, recorded)
+}
+
+async fn transition(lab: &Lab, store: &str, from: Scaling, to: Scaling) {
+    use Scaling::{Autoscaler, External, Static};
+    lab.apply(store, &wanted(store, from)).await;
+    let start = match from {
+        Static(replicas) => replicas,
+        // The count that a busy autoscaler or `kubectl scale` has set.
+        Autoscaler | External => {
+            lab.scale(store, 4).await;
+            4
+        }
+    };
+    lab.wait(store, &wanted(store, from)).await.expect("scaled");
+
+    let (recorder, mut recorded) = record_replicas(lab, store);
     let mut seen = vec![recorded.recv().await.flatten()];
 
     // The pods change as well, so that a rollout is in progress.

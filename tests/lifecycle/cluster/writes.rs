@@ -104,20 +104,20 @@ pub async fn changes_the_strategy_in_both_directions(lab: Lab) {
 pub async fn prunes_and_deletes(lab: Lab) {
     let mut target = wanted("x", Scaling::Autoscaler);
     for name in ["feast-x-registry", "feast-x-online"] {
-        let (key, claim) = object(
+        let (key, pvc) = object(
             Kind::PersistentVolumeClaim,
             name,
             "x",
             json!({"spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1024Mi"}}}}),
         );
-        target.insert(key, claim);
+        target.insert(key, pvc);
     }
     lab.apply("x", &target).await;
-    let claims: Vec<Key> = ["feast-x-online", "feast-x-registry"]
+    let pvcs: Vec<Key> = ["feast-x-online", "feast-x-registry"]
         .map(|name| Key::new(Kind::PersistentVolumeClaim, name))
         .into();
     let outcome = lab.apply("x", &wanted("x", Scaling::External)).await;
-    assert_eq!(outcome.retained_pvcs, claims);
+    assert_eq!(outcome.retained_pvcs, pvcs);
     let service = Key::new(Kind::Service, "feast-x-online");
     let mut fewer = wanted("x", Scaling::External);
     fewer.remove(&service);
@@ -130,14 +130,14 @@ pub async fn prunes_and_deletes(lab: Lab) {
         let deletable = deletable.iter().map(|name| (*name).to_owned()).collect();
         async move {
             let known = BTreeSet::new();
-            let claims = PvcPolicy {
+            let policy = PvcPolicy {
                 deletable,
                 used: BTreeSet::new(),
             };
             let cancel = CancellationToken::new();
             let deletion = lab
                 .cluster
-                .delete(&lab.store("x"), &known, &claims, TIMEOUT, &cancel)
+                .delete(&lab.store("x"), &known, &policy, TIMEOUT, &cancel)
                 .await;
             let deletion = deletion.expect("begun");
             assert!(deletion.errors.is_empty(), "{:?}", deletion.errors);
@@ -145,9 +145,9 @@ pub async fn prunes_and_deletes(lab: Lab) {
             deletion.kept
         }
     };
-    assert_eq!(delete(&[]).await, claims);
-    assert_eq!(delete(&[]).await, claims, "gone already is fine");
-    assert_eq!(delete(&["feast-x-online"]).await, claims[1..]);
+    assert_eq!(delete(&[]).await, pvcs);
+    assert_eq!(delete(&[]).await, pvcs, "gone already is fine");
+    assert_eq!(delete(&["feast-x-online"]).await, pvcs[1..]);
     assert_eq!(delete(&["feast-x-online", "feast-x-registry"]).await, []);
     let keys = target.into_keys().collect();
     let left = lab

@@ -103,7 +103,7 @@ const EVERYTHING: Configuration = Configuration {
 };
 
 /// A PVC that is deleted with the store.
-const ON_CLAIM: Configuration = Configuration {
+const ON_PVC: Configuration = Configuration {
     services: r#"
     online_store = {
       persistence = { file = { path = "online.db", pvc = { create = {}, mount_path = "/data" } } }
@@ -193,7 +193,7 @@ const fn reverted(name: &'static str, before: Configuration, after: Configuratio
 
 pub const SCENARIOS: [Scenario; 20] = [
     create("create", EVERYTHING),
-    create("create_on_claim", ON_CLAIM),
+    create("create_on_pvc", ON_PVC),
     update("scale_up", FIXED_1, FIXED_3),
     update("scale_down", FIXED_3, FIXED_1),
     update("fixed_to_hpa", FIXED_3, HPA),
@@ -206,7 +206,7 @@ pub const SCENARIOS: [Scenario; 20] = [
     unchanged("plan", Operation::Plan, WITH_EXTRAS),
     unchanged("refresh", Operation::Refresh, WITH_EXTRAS),
     unchanged("destroy", Operation::Destroy, EVERYTHING),
-    unchanged("destroy_claim", Operation::Destroy, ON_CLAIM),
+    unchanged("destroy_pvc", Operation::Destroy, ON_PVC),
     unchanged(
         "destroy_and_restore",
         Operation::DestroyAndRestore,

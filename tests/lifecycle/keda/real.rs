@@ -16,7 +16,6 @@ use serde_json::{Value as Json, json};
 use super::queue::{QUERY, Queue};
 use crate::lifecycle::lab;
 use crate::lifecycle::store::{DATABASES, StoreUnderTest, until};
-use crate::support::terraform::Terraform;
 use crate::support::testbed::{ControlPlane, Tool, keda};
 
 /// The time in which KEDA would change the number of pods, if it were to.
@@ -34,12 +33,12 @@ pub fn trials() -> Vec<Trial> {
         ("fallback_sets_replicas", fallback_sets_replicas),
         ("formula_sets_replicas", formula_sets_replicas),
         (
-            "no_change_of_the_owner_drops_a_pod",
-            no_change_of_the_owner_drops_a_pod,
+            "replicas_never_drop_when_the_owner_changes",
+            replicas_never_drop_when_the_owner_changes,
         ),
         (
-            "a_scaled_object_beside_the_store",
-            a_scaled_object_beside_the_store,
+            "scaled_object_of_another_owner_sets_replicas",
+            scaled_object_of_another_owner_sets_replicas,
         ),
         ("rejections_are_explained", rejections_are_explained),
     ];
@@ -68,8 +67,8 @@ pub fn stop() {
 }
 
 fn store(name: &str) -> StoreUnderTest {
-    let terraform = Terraform::new(&lab::tool_path(Tool::Terraform), lab::provider()).unwrap();
-    StoreUnderTest::on(terraform, control_plane().namespace(name).unwrap())
+    let namespace = control_plane().namespace(name).unwrap();
+    StoreUnderTest::on(lab::terraform(Tool::Terraform), namespace)
 }
 
 /// Returns services that KEDA scales between `min` and `max` pods.
@@ -291,7 +290,7 @@ fn formula_sets_replicas() {
     destroy(&test);
 }
 
-fn no_change_of_the_owner_drops_a_pod() {
+fn replicas_never_drop_when_the_owner_changes() {
     let (test, queue) = (store("owners"), Queue::start());
     let keda = scaled(&queue, 1, 4, "");
     let fixed = format!("scaling = {{ replicas = 3 }}\n{DATABASES}");
@@ -345,7 +344,7 @@ fn no_change_of_the_owner_drops_a_pod() {
 }
 
 /// The third example of the blog: the feature store has no `scaling`, and somebody else applies a ScaledObject.
-fn a_scaled_object_beside_the_store() {
+fn scaled_object_of_another_owner_sets_replicas() {
     let (test, queue) = (store("beside"), Queue::start());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/external-autoscaler");
     let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap();

@@ -20,7 +20,7 @@ pub fn bases() -> Vec<Base> {
         ("keda", keda()),
         ("lineage", lineage()),
         ("exposed", exposed()),
-        ("claims", claims()),
+        ("pvcs", pvcs()),
         ("packaged", packaged()),
         ("files", files()),
         ("reference", reference()),
@@ -191,38 +191,62 @@ fn servers() -> Json {
     )
 }
 
+/// Returns a label selector with a label and with expressions.
+fn label_selector() -> Json {
+    json!({
+        "matchLabels": {"app": "feast"},
+        "matchExpressions": [
+            {"key": "example.com/tier", "operator": "In", "values": ["a", "b"]},
+            {"key": "example.com/tier", "operator": "Exists"},
+        ],
+    })
+}
+
+fn affinity() -> Json {
+    let term = json!({
+        "topologyKey": "kubernetes.io/hostname", "labelSelector": label_selector(),
+        "namespaceSelector": label_selector(), "namespaces": ["other"], "matchLabelKeys": ["pod-template-hash"],
+        "mismatchLabelKeys": ["tenant"],
+    });
+    let pods = json!({
+        "requiredDuringSchedulingIgnoredDuringExecution": [term],
+        "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 10, "podAffinityTerm": term}],
+    });
+    let node = json!({
+        "matchExpressions": [
+            {"key": "example.com/gpu", "operator": "In", "values": ["a", "b"]},
+            {"key": "example.com/gpu", "operator": "Gt", "values": ["1"]},
+            {"key": "example.com/gpu", "operator": "DoesNotExist"},
+        ],
+        "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}],
+    });
+    json!({
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [node]},
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": node}],
+        },
+        "podAffinity": pods,
+        "podAntiAffinity": pods,
+    })
+}
+
+fn pod_security_context() -> Json {
+    json!({
+        "runAsNonRoot": true, "runAsUser": 1001, "runAsGroup": 1001, "fsGroup": 1001,
+        "fsGroupChangePolicy": "OnRootMismatch", "supplementalGroups": [1002],
+        "supplementalGroupsPolicy": "Merge", "seLinuxChangePolicy": "Recursive",
+        "seLinuxOptions": {"level": "s0:c1", "role": "r", "type": "t", "user": "u"},
+        "seccompProfile": {"type": "Localhost", "localhostProfile": "profiles/a.json"},
+        "appArmorProfile": {"type": "Localhost", "localhostProfile": "a"},
+        "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+        "windowsOptions": {
+            "gmsaCredentialSpec": "{}", "gmsaCredentialSpecName": "gmsa", "hostProcess": false,
+            "runAsUserName": "User",
+        },
+    })
+}
+
 fn pods() -> Json {
-    let selector = || {
-        json!({
-            "matchLabels": {"app": "feast"},
-            "matchExpressions": [
-                {"key": "example.com/tier", "operator": "In", "values": ["a", "b"]},
-                {"key": "example.com/tier", "operator": "Exists"},
-            ],
-        })
-    };
-    let term = || {
-        json!({
-            "topologyKey": "kubernetes.io/hostname", "labelSelector": selector(), "namespaceSelector": selector(),
-            "namespaces": ["other"], "matchLabelKeys": ["pod-template-hash"], "mismatchLabelKeys": ["tenant"],
-        })
-    };
-    let together = || {
-        json!({
-            "requiredDuringSchedulingIgnoredDuringExecution": [term()],
-            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 10, "podAffinityTerm": term()}],
-        })
-    };
-    let node = || {
-        json!({
-            "matchExpressions": [
-                {"key": "example.com/gpu", "operator": "In", "values": ["a", "b"]},
-                {"key": "example.com/gpu", "operator": "Gt", "values": ["1"]},
-                {"key": "example.com/gpu", "operator": "DoesNotExist"},
-            ],
-            "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["a"]}],
-        })
-    };
     let services = databases(json!({
         "scaling": {"replicas": 3},
         "podDisruptionBudgets": {"maxUnavailable": "25%"},
@@ -238,32 +262,14 @@ fn pods() -> Json {
              "tolerationSeconds": 60},
             {"key": "example.com/dedicated", "operator": "Exists"},
         ],
-        "affinity": {
-            "nodeAffinity": {
-                "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [node()]},
-                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": node()}],
-            },
-            "podAffinity": together(),
-            "podAntiAffinity": together(),
-        },
+        "affinity": affinity(),
+        "priorityClassName": "feature-serving",
         "topologySpreadConstraints": [{
             "maxSkew": 1, "minDomains": 2, "topologyKey": "topology.kubernetes.io/zone",
             "whenUnsatisfiable": "DoNotSchedule", "nodeAffinityPolicy": "Honor", "nodeTaintsPolicy": "Ignore",
-            "matchLabelKeys": ["pod-template-hash"], "labelSelector": selector(),
+            "matchLabelKeys": ["pod-template-hash"], "labelSelector": label_selector(),
         }],
-        "securityContext": {
-            "runAsNonRoot": true, "runAsUser": 1001, "runAsGroup": 1001, "fsGroup": 1001,
-            "fsGroupChangePolicy": "OnRootMismatch", "supplementalGroups": [1002],
-            "supplementalGroupsPolicy": "Merge", "seLinuxChangePolicy": "Recursive",
-            "seLinuxOptions": {"level": "s0:c1", "role": "r", "type": "t", "user": "u"},
-            "seccompProfile": {"type": "Localhost", "localhostProfile": "profiles/a.json"},
-            "appArmorProfile": {"type": "Localhost", "localhostProfile": "a"},
-            "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
-            "windowsOptions": {
-                "gmsaCredentialSpec": "{}", "gmsaCredentialSpecName": "gmsa", "hostProcess": false,
-                "runAsUserName": "User",
-            },
-        },
+        "securityContext": pod_security_context(),
         "podAnnotations": {"example.com/note": "a"},
         "resourceClaims": [
             {"name": "gpu", "resourceClaimTemplateName": "gpu"},
@@ -338,6 +344,25 @@ fn restricted() -> Json {
     store(&services, json!({}))
 }
 
+fn projected_sources(items: &Json, selector: &Json, facts: &Json) -> Json {
+    json!([
+        {"configMap": {"name": "c", "optional": true, "items": items}},
+        {"secret": {"name": "s", "optional": true, "items": [{"key": "b", "path": "s/b"}]}},
+        {"downwardAPI": {"items": facts}},
+        {"serviceAccountToken": {
+            "path": "token", "audience": "store", "expirationSeconds": 3600, "user": 1001}},
+        {"clusterTrustBundle": {"name": "a", "path": "ca.pem", "optional": true, "user": 1001}},
+        {"clusterTrustBundle": {
+            "signerName": "example.com/signer", "labelSelector": selector, "path": "more.pem"}},
+        {"podCertificate": {
+            "signerName": "example.com/signer", "keyType": "ED25519", "keyPath": "key.pem",
+            "certificateChainPath": "chain.pem", "maxExpirationSeconds": 86400, "user": 1001,
+            "userAnnotations": {"example.com/note": "a"}}},
+        {"podCertificate": {
+            "signerName": "example.com/signer", "keyType": "ECDSAP256", "credentialBundlePath": "all.pem"}},
+    ])
+}
+
 fn volumes() -> Json {
     let items = || json!([{"key": "a", "path": "a/b", "mode": 256, "user": 1001}]);
     let selector = || {
@@ -352,13 +377,14 @@ fn volumes() -> Json {
             {"path": "cpus", "resourceFieldRef": {"containerName": "online", "resource": "limits.cpu", "divisor": "1m"}},
         ])
     };
+    let sources = projected_sources(&items(), &selector(), &facts());
     let volumes = json!([
         {"name": "config", "configMap": {
             "name": "c", "optional": true, "defaultMode": 420, "defaultUser": 1001, "items": items()}},
         {"name": "secret", "secret": {
             "secretName": "s", "optional": true, "defaultMode": 256, "defaultUser": 1001, "items": items()}},
         {"name": "scratch", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi", "mode": 511}},
-        {"name": "claim", "persistentVolumeClaim": {"claimName": "c", "readOnly": true}},
+        {"name": "pvc", "persistentVolumeClaim": {"claimName": "c", "readOnly": true}},
         {"name": "facts", "downwardAPI": {"defaultMode": 256, "defaultUser": 1001, "items": facts()}},
         {"name": "csi", "csi": {
             "driver": "secrets-store.csi.k8s.io", "fsType": "ext4", "readOnly": true,
@@ -384,22 +410,7 @@ fn volumes() -> Json {
             "chapAuthDiscovery": true, "chapAuthSession": true, "secretRef": {"name": "s"}, "readOnly": true}},
         {"name": "fibre", "fc": {"targetWWNs": ["500a0982991b8dc5"], "lun": 2, "fsType": "ext4", "readOnly": true}},
         {"name": "wide", "fc": {"wwids": ["3600508b400105e210000900000490000"]}},
-        {"name": "identity", "projected": {"defaultMode": 256, "defaultUser": 1001, "sources": [
-            {"configMap": {"name": "c", "optional": true, "items": items()}},
-            {"secret": {"name": "s", "optional": true, "items": [{"key": "b", "path": "s/b"}]}},
-            {"downwardAPI": {"items": facts()}},
-            {"serviceAccountToken": {
-                "path": "token", "audience": "store", "expirationSeconds": 3600, "user": 1001}},
-            {"clusterTrustBundle": {"name": "a", "path": "ca.pem", "optional": true, "user": 1001}},
-            {"clusterTrustBundle": {
-                "signerName": "example.com/signer", "labelSelector": selector(), "path": "more.pem"}},
-            {"podCertificate": {
-                "signerName": "example.com/signer", "keyType": "ED25519", "keyPath": "key.pem",
-                "certificateChainPath": "chain.pem", "maxExpirationSeconds": 86400, "user": 1001,
-                "userAnnotations": {"example.com/note": "a"}}},
-            {"podCertificate": {
-                "signerName": "example.com/signer", "keyType": "ECDSAP256", "credentialBundlePath": "all.pem"}},
-        ]}},
+        {"name": "identity", "projected": {"defaultMode": 256, "defaultUser": 1001, "sources": sources}},
     ]);
     let mounts = json!([{"name": "config", "mountPath": "/mnt/config"}]);
     let server = json!({"env": environment()["env"], "volumeMounts": mounts});
@@ -564,8 +575,8 @@ fn exposed() -> Json {
     store(&databases(services), more)
 }
 
-fn claims() -> Json {
-    let claim = |path: &str| {
+fn pvcs() -> Json {
+    let pvc = |path: &str| {
         json!({
             "create": {
                 "accessModes": ["ReadWriteOnce"], "storageClassName": "standard",
@@ -578,27 +589,27 @@ fn claims() -> Json {
         "runFeastApplyOnInit": true,
         "deploymentStrategy": {"type": "Recreate"},
         "onlineStore": {"disabled": false, "persistence": {"file": {
-            "path": "online.db", "pvc": claim("/data/online"), "vectorEnabled": true, "similarity": "l2",
+            "path": "online.db", "pvc": pvc("/data/online"), "vectorEnabled": true, "similarity": "l2",
             "textSearchEnabled": true, "enableOpenaiCompatibleStore": true,
         }}},
         "offlineStore": {"persistence": {"file": {
-            "type": "duckdb", "pvc": claim("/data/offline"), "stagingLocation": "s3://bucket/staging",
+            "type": "duckdb", "pvc": pvc("/data/offline"), "stagingLocation": "s3://bucket/staging",
             "stagingLocationEndpointOverride": "https://s3.example.com",
         }}},
         "registry": {"local": {"persistence": {"file": {
-            "path": "registry.db", "pvc": claim("/data/registry"), "cache_ttl_seconds": 60, "cache_mode": "thread",
+            "path": "registry.db", "pvc": pvc("/data/registry"), "cache_ttl_seconds": 60, "cache_mode": "thread",
         }}}},
     });
     store(&services, json!({}))
 }
 
 fn packaged() -> Json {
-    let claim = |path: &str| json!({"ref": {"name": "existing"}, "mountPath": path});
+    let pvc = |path: &str| json!({"ref": {"name": "existing"}, "mountPath": path});
     let services = json!({
         "disableInitContainers": true,
-        "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": claim("/data/online")}}},
-        "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": claim("/data/offline")}}},
-        "registry": {"local": {"persistence": {"file": {"path": "registry.db", "pvc": claim("/data/registry")}}}},
+        "onlineStore": {"persistence": {"file": {"path": "online.db", "pvc": pvc("/data/online")}}},
+        "offlineStore": {"persistence": {"file": {"type": "duckdb", "pvc": pvc("/data/offline")}}},
+        "registry": {"local": {"persistence": {"file": {"path": "registry.db", "pvc": pvc("/data/registry")}}}},
     });
     let packaged =
         json!({"image": "registry.example.com/features:1", "featureRepoPath": "/opt/features"});

@@ -8,11 +8,14 @@ use super::slots::{Slot, attribute_paths, slots};
 use super::values::odd_values;
 use super::{block, is_exception};
 
-/// The maximum number of values of an attribute that another block has too.
-const OF_REPETITION: usize = 6;
+/// The maximum number of odd values for an attribute that another block has too, such as `resources` of the second
+/// server. The first block gets all of them, which checks the bounds. A few values are enough to find a rule that does
+/// not include the other block.
+const MAX_REPEATED_VALUES: usize = 6;
 
-/// The part of the cases in a scan of not all of them: one of this number.
-const SAMPLE: usize = 4;
+/// The distance, in cases, between two cases that a scan without `all` takes. The number of dry runs, which take most of
+/// the time, is divided by it. The complete scan is too long for every change.
+const SAMPLE_INTERVAL: usize = 4;
 
 #[derive(Clone)]
 pub struct Case {
@@ -64,7 +67,7 @@ pub fn cases(configs: &[Value], only: &str, all: bool) -> Vec<Case> {
             let values = odd_values(slot.attribute, &slot.current);
             let step = match is_first {
                 true => 1,
-                false => values.len().div_ceil(OF_REPETITION).max(1),
+                false => values.len().div_ceil(MAX_REPEATED_VALUES).max(1),
             };
             if !attribute.contains(only) {
                 continue;
@@ -78,7 +81,7 @@ pub fn cases(configs: &[Value], only: &str, all: bool) -> Vec<Case> {
             }));
         }
     }
-    let step = if all { 1 } else { SAMPLE };
+    let step = if all { 1 } else { SAMPLE_INTERVAL };
     cases.into_iter().step_by(step).collect()
 }
 

@@ -71,7 +71,7 @@ pub fn bodies(config: &FeatureStore, namespace: &str) -> Result<Bodies, String> 
         match resolved {
             Ok(objects) => {
                 let bodies = objects.manifests.into_iter().map(|(key, manifest)| {
-                    let body = to_apply_body(&key, &manifest);
+                    let body = to_apply_body(&key, &manifest).into_owned();
                     (key, body)
                 });
                 return Ok(bodies.collect());

@@ -13,6 +13,7 @@ use super::api_server::ApiServer;
 use super::bases::{Base, bases};
 use super::cases::{Case, cases};
 use super::outcome::{Bodies, bodies, validate};
+use super::slots::attribute_paths;
 use super::{WITHOUT_VALUE, block};
 
 /// The number of values in a dry run.
@@ -35,7 +36,8 @@ pub struct Report {
     summary: String,
     /// For each attribute, the values that validate rejects and the API server accepts.
     stricter: BTreeMap<String, Vec<String>>,
-    /// The values that only the API server rejects, and the attributes without a valid value.
+    /// The values that only the API server rejects, the attributes without a valid value, and the entries of
+    /// [`WITHOUT_VALUE`] to remove.
     pub failures: Vec<String>,
 }
 
@@ -112,13 +114,10 @@ impl Scan {
             }
         }
         let attributes: BTreeSet<&str> = cases.iter().map(|case| &*case.attribute).collect();
-        let mut without_value: BTreeSet<&str> = (cases.iter())
-            .filter(|case| all && !case.is_set && !WITHOUT_VALUE.contains(&&*case.attribute))
+        let with_value: BTreeSet<&str> = (cases.iter().filter(|case| case.is_set))
+            .chain(&accepted)
             .map(|case| &*case.attribute)
             .collect();
-        for case in &accepted {
-            without_value.remove(&*case.attribute);
-        }
         let failures = Arc::clone(&scan).check_all(&accepted).await;
         report.summary = format!(
             "odd values: {} attributes, {} values: {} rejected by validate, {} accepted by both, {} rejected only by the \
@@ -133,10 +132,15 @@ impl Scan {
             (started.elapsed() - validation_time).as_secs_f64(),
         );
         report.failures = failures;
-        let without_value = without_value.iter();
-        report
-            .failures
-            .extend(without_value.map(|path| format!("{path}: no value is accepted")));
+        if all {
+            let without_value = attributes.difference(&with_value);
+            report.failures.extend(
+                without_value
+                    .filter(|path| !WITHOUT_VALUE.contains(path))
+                    .map(|path| format!("{path}: no value is accepted")),
+            );
+        }
+        report.failures.extend(entries_to_remove(&with_value));
         if scan.is_strict {
             report.stricter = scan.stricter(rejected).await;
         }
@@ -236,6 +240,25 @@ impl Scan {
         }
         stricter
     }
+}
+
+/// Returns a message for each entry of [`WITHOUT_VALUE`] that is not an attribute, or that is in `with_value`.
+fn entries_to_remove(with_value: &BTreeSet<&str>) -> Vec<String> {
+    let known = attribute_paths(&block().attributes);
+    let mut messages = Vec::new();
+    for &entry in WITHOUT_VALUE {
+        let reason = if !known.contains(entry) {
+            "the schema has no such attribute"
+        } else if with_value.contains(entry) {
+            "a value is accepted"
+        } else {
+            continue;
+        };
+        messages.push(format!(
+            "{entry}: {reason}: remove it from WITHOUT_VALUE in tests/lifecycle/odd_values.rs"
+        ));
+    }
+    messages
 }
 
 /// Distributes cases to batches, each with one base and attributes of which none contains another.

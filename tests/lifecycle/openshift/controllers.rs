@@ -65,8 +65,8 @@ impl ServiceCa {
                             .ok();
                         }
                     }
-                    let is_filled = object["data"]["service-ca.crt"] == *authority.pem;
-                    if kind(object) == "ConfigMap" && annotations[INJECT] == "true" && !is_filled {
+                    let is_set = object["data"]["service-ca.crt"] == *authority.pem;
+                    if kind(object) == "ConfigMap" && annotations[INJECT] == "true" && !is_set {
                         let patch = json!({"data": {"service-ca.crt": authority.pem}}).to_string();
                         let patch = ["patch", "configmap", this, "--type=merge", "-p", &patch];
                         kubectl(&[&patch[..], &[MANAGER]].concat()).ok();
@@ -146,53 +146,7 @@ pub const FIRST_USER: u64 = 1_000_680_000;
 /// Assigns a user and a group of the range of the project to each pod, and rejects pods with others, as the
 /// SecurityContextConstraints `restricted-v2` do. Waits until the policies are effective.
 pub fn constrain_pods(namespace: &Namespace) {
-    let context = "Object.spec.securityContext";
-    let assign = |field: &str| {
-        json!({"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": format!(
-            "has(object.spec.securityContext) && has(object.spec.securityContext.{field}) ? Object{{}} : \
-             Object{{spec: Object.spec{{securityContext: {context}{{{field}: {FIRST_USER}}}}}}}"
-        )}})
-    };
-    let in_range = |field: &str| {
-        json!({
-            "expression": format!("object.spec.securityContext.{field} == {FIRST_USER}"),
-            "message": format!("{field}: must be in the ranges: [{FIRST_USER}, 1000689999]"),
-        })
-    };
-    let fields = ["runAsUser", "fsGroup"];
-    let constraints = json!({
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace.name()}},
-        "resourceRules": [{
-            "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"],
-        }],
-    });
-    let object = |kind: &str, spec: Json| {
-        json!({
-            "apiVersion": "admissionregistration.k8s.io/v1",
-            "kind": kind,
-            "metadata": {"name": "restricted-v2"},
-            "spec": spec,
-        })
-    };
-    let items = [
-        object(
-            "MutatingAdmissionPolicy",
-            json!({"failurePolicy": "Fail", "matchConstraints": constraints, "reinvocationPolicy": "Never",
-                "mutations": fields.map(assign)}),
-        ),
-        object(
-            "MutatingAdmissionPolicyBinding",
-            json!({"policyName": "restricted-v2"}),
-        ),
-        object(
-            "ValidatingAdmissionPolicy",
-            json!({"failurePolicy": "Fail", "matchConstraints": constraints, "validations": fields.map(in_range)}),
-        ),
-        object(
-            "ValidatingAdmissionPolicyBinding",
-            json!({"policyName": "restricted-v2", "validationActions": ["Deny"]}),
-        ),
-    ];
+    let items = pod_policies(namespace.name());
     let list = json!({"apiVersion": "v1", "kind": "List", "items": items});
     namespace.cluster().apply(&list.to_string()).unwrap();
     until("the policies to be effective", 60, || {
@@ -211,4 +165,55 @@ pub fn constrain_pods(namespace: &Namespace) {
         let user = pod["spec"]["securityContext"]["runAsUser"].as_u64();
         (error.contains("must be in the ranges") && user == Some(FIRST_USER)).then_some(())
     });
+}
+
+/// Returns the policies of [`constrain_pods`] and their bindings.
+fn pod_policies(namespace: &str) -> [Json; 4] {
+    let context = "Object.spec.securityContext";
+    let assign = |field: &str| {
+        json!({"patchType": "ApplyConfiguration", "applyConfiguration": {"expression": format!(
+            "has(object.spec.securityContext) && has(object.spec.securityContext.{field}) ? Object{{}} : \
+             Object{{spec: Object.spec{{securityContext: {context}{{{field}: {FIRST_USER}}}}}}}"
+        )}})
+    };
+    let in_range = |field: &str| {
+        json!({
+            "expression": format!("object.spec.securityContext.{field} == {FIRST_USER}"),
+            "message": format!("{field}: must be in the ranges: [{FIRST_USER}, 1000689999]"),
+        })
+    };
+    let fields = ["runAsUser", "fsGroup"];
+    let constraints = json!({
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "resourceRules": [{
+            "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "operations": ["CREATE"],
+        }],
+    });
+    let object = |kind: &str, spec: Json| {
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": kind,
+            "metadata": {"name": "restricted-v2"},
+            "spec": spec,
+        })
+    };
+    [
+        object(
+            "MutatingAdmissionPolicy",
+            json!({"failurePolicy": "Fail", "matchConstraints": constraints, "reinvocationPolicy": "Never",
+                "mutations": fields.map(assign)}),
+        ),
+        object(
+            "MutatingAdmissionPolicyBinding",
+            json!({"policyName": "restricted-v2"}),
+        ),
+        object(
+            "ValidatingAdmissionPolicy",
+            json!({"failurePolicy": "Fail", "matchConstraints": constraints, "validations": fields.map(in_range)}),
+        ),
+        object(
+            "ValidatingAdmissionPolicyBinding",
+            json!({"policyName": "restricted-v2", "validationActions": ["Deny"]}),
+        ),
+    ]
 }

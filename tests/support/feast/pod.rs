@@ -35,7 +35,7 @@ pub struct PodEnvironment<'a> {
     pub secrets: Secrets,
     /// The database whose socket the containers mount.
     pub postgres: Option<&'a Postgres>,
-    claims: PathBuf,
+    pvc_folder: PathBuf,
 }
 
 pub struct Pod<'a> {
@@ -64,7 +64,7 @@ impl<'a> PodEnvironment<'a> {
             python,
             secrets: Secrets::new(),
             postgres,
-            claims: run.folder("claims")?,
+            pvc_folder: run.folder("pvcs")?,
         })
     }
 
@@ -73,7 +73,7 @@ impl<'a> PodEnvironment<'a> {
         let spec = template.spec.clone();
         let spec = spec.unwrap_or_else(|| panic!("no pod in {template:?}"));
         let folder = self.run.folder("pod")?;
-        let volumes = volumes::make(&spec, &self.secrets, &folder, &self.claims)?;
+        let volumes = volumes::make(&spec, &self.secrets, &folder, &self.pvc_folder)?;
         let (root, pid, hosts) = (
             folder.join("root"),
             folder.join("pid"),

@@ -31,7 +31,7 @@ impl Postgres {
         let (data, password) = (folder.join("data"), folder.join("password"));
         let socket = run.socket_folder()?;
         fs::write(&password, Self::PASSWORD).doing(|| format!("writing {}", password.display()))?;
-        let mut initdb = as_nobody_special(&python.postgres("initdb"));
+        let mut initdb = as_unprivileged_user(&python.postgres("initdb"));
         initdb
             .args([
                 "--auth=scram-sha-256",
@@ -45,7 +45,7 @@ impl Postgres {
             .arg(&data);
         output(&mut initdb, "making a PostgreSQL database")?;
 
-        let mut server = as_nobody_special(&python.postgres("postgres"));
+        let mut server = as_unprivileged_user(&python.postgres("postgres"));
         server.arg("-D").arg(&data);
         for setting in [
             "listen_addresses=",
@@ -126,7 +126,7 @@ impl Postgres {
 
 /// PostgreSQL does not run as root, so it runs in a user namespace as another user. Its shared memory is deleted with
 /// the namespace in any case.
-fn as_nobody_special(program: &Path) -> Command {
+fn as_unprivileged_user(program: &Path) -> Command {
     let mut command = Command::new("unshare");
     command
         .args(["--user", "--ipc", "--map-user=1000", "--map-group=1000"])

@@ -13,17 +13,17 @@ use crate::support::testbed::error::{Doing, Result};
 /// The folder of each volume, by its name.
 pub(super) type Volumes = BTreeMap<String, PathBuf>;
 
-/// Creates the pod's volumes in `pod`. PVCs are folders in `claims`, which outlives the pod.
+/// Creates the pod's volumes in `pod`. PVCs are folders in `pvc_folder`, which outlives the pod.
 pub(super) fn make(
     spec: &PodSpec,
     secrets: &Secrets,
     pod: &Path,
-    claims: &Path,
+    pvc_folder: &Path,
 ) -> Result<Volumes> {
     let mut volumes = Volumes::new();
     for volume in spec.volumes.iter().flatten() {
         let folder = match &volume.persistent_volume_claim {
-            Some(claim) => claims.join(&claim.claim_name),
+            Some(pvc) => pvc_folder.join(&pvc.claim_name),
             None => pod.join("volumes").join(&volume.name),
         };
         fs::create_dir_all(&folder).doing(|| format!("creating {}", folder.display()))?;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs a program in a node's control groups and namespaces.
+# Runs a program in a node's cgroups and namespaces.
 #
 #   enter.sh FOLDER PATH PROGRAM ARGUMENT…
 set -euo pipefail

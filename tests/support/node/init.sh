@@ -9,7 +9,7 @@ shift
 mount --make-rprivate /
 hostname node
 ip link set lo up
-# The node's own control group is the root of each hierarchy.
+# The node's own cgroup is the root of each hierarchy.
 umount --recursive /sys/fs/cgroup
 mount -t tmpfs -o mode=755 cgroup /sys/fs/cgroup
 for hierarchy; do

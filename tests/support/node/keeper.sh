@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Makes the namespaces and control groups of a node, prints "ready" and the process that holds them, and removes all of
-# it when its standard input ends: when the program that runs the node closes it, and when that program dies. After the
+# Makes the namespaces and cgroups of a node, prints "ready" and the process that holds them, and removes all of it
+# when its standard input ends: when the program that runs the node closes it, and when that program dies. After the
 # line "keep" on the standard input, it removes all of it when that process has ended.
 #
 #   keeper.sh FOLDER
 #
 # While another node runs on this machine, it prints "waiting" and waits. It does not wait for a node that is kept.
 #
-# Namespaces: mount, network, process ids, host name, IPC, control groups. The network namespace is reached from this
-# machine through a pair of virtual interfaces, so that its firewall rules do not touch this machine's.
+# Namespaces: mount, network, process ids, host name, IPC, cgroup. The network namespace is reached from this machine
+# through a pair of virtual interfaces, so that its firewall rules do not touch this machine's.
 set -euo pipefail
 folder=$1
 here=$(dirname "${BASH_SOURCE[0]}")
@@ -41,8 +41,8 @@ clean_up() {
     rm -f "$folder/init.pid"
 }
 
-# One node at a time: addresses, interface and control groups have fixed names. The file names the folder of a node that
-# is kept.
+# One node at a time: addresses, interface and cgroups have fixed names. The file names the folder of a node that is
+# kept.
 lock=/run/feast-node.lock
 exec 9<>"$lock"
 if ! flock --nonblock 9; then
@@ -61,7 +61,7 @@ for setting in vm/overcommit_memory kernel/panic kernel/panic_on_oops; do
 done
 # Left by a keeper that was killed.
 node=0
-remove_groups || { echo "the control group $group is in use: is another node running?"; exit 1; }
+remove_groups || { echo "the cgroup $group is in use: is another node running?"; exit 1; }
 for hierarchy in "${hierarchies[@]}"; do
     mkdir "/sys/fs/cgroup/$hierarchy/$group"
 done

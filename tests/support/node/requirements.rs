@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::support::testbed::tools::missing_programs;
 
-/// The control group hierarchies of version 1 that a node uses.
+/// The hierarchies of cgroups v1 that a node uses.
 const HIERARCHIES: [&str; 9] = [
     "blkio", "cpu", "cpuacct", "cpuset", "devices", "freezer", "memory", "pids", "systemd",
 ];
@@ -21,17 +21,17 @@ pub fn missing() -> Vec<String> {
     if !rustix::process::geteuid().is_root() {
         missing.push("a node needs root".to_owned());
     }
-    missing.extend(missing_control_groups(Path::new("/sys/fs/cgroup")));
+    missing.extend(missing_cgroups(Path::new("/sys/fs/cgroup")));
     missing.extend(missing_programs(&PROGRAMS));
     missing
 }
 
-/// Returns what the control groups at `root`, usually `/sys/fs/cgroup`, lack. On most systems since 2021, only version
-/// 2 is mounted there.
-pub fn missing_control_groups(root: &Path) -> Option<String> {
+/// Returns what the cgroups at `root`, usually `/sys/fs/cgroup`, lack. On most systems since 2021, only v2 is mounted
+/// there.
+pub fn missing_cgroups(root: &Path) -> Option<String> {
     if root.join("cgroup.controllers").exists() {
         return Some(
-            "a node needs control groups of version 1, and this machine has version 2, which is not supported yet"
+            "a node needs cgroups v1, and this machine has v2, which is not supported yet"
                 .to_owned(),
         );
     }
@@ -39,7 +39,7 @@ pub fn missing_control_groups(root: &Path) -> Option<String> {
     let hierarchies: Vec<&str> = HIERARCHIES.into_iter().filter(absent).collect();
     (!hierarchies.is_empty()).then(|| {
         format!(
-            "a node needs control groups of version 1, and these hierarchies are not mounted: {}",
+            "a node needs cgroups v1, and these hierarchies are not mounted: {}",
             hierarchies.join(", ")
         )
     })

@@ -144,7 +144,7 @@ impl ControlPlane {
             running.service(program)?.start_again()?;
             let pids = running.services.iter().map(Service::pid);
             running.run_dir.record(pids)?;
-            wait(running, "the API server to be ready again", || {
+            running.wait("the API server to be ready again", || {
                 self.cluster.is_ready()
             })
         })
@@ -162,7 +162,7 @@ impl ControlPlane {
             for (name, command) in programs {
                 running.spawn(name, command)?;
             }
-            wait(running, what, ready)
+            running.wait(what, ready)
         })
     }
 
@@ -239,6 +239,11 @@ impl Running {
     fn check(&mut self) -> Result<()> {
         self.services.iter_mut().try_for_each(Service::check)
     }
+
+    fn wait(&mut self, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
+        // On a busy machine, an older API server needs more than a minute to create its roles.
+        wait_for(&mut self.services, what, Duration::from_secs(180), ready)
+    }
 }
 
 /// Stops a partially started control plane if a step fails.
@@ -266,6 +271,32 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
     let pki = pki::create(&folder, &[])?;
     let server = format!("https://127.0.0.1:{}", ports.kube_apiserver);
     pki::write_kubeconfig(&folder.join("kubeconfig"), &server, &pki)?;
+    write_files(&folder, ports)?;
+
+    let cluster = cluster_in(&folder, tools)?;
+    let setup = Setup {
+        tools,
+        folder: &folder,
+        pki: &pki,
+        kubeconfig: cluster.kubeconfig(),
+        ports,
+        audit: options.audit,
+    };
+    running.guard = Some(Guard::watch(&folder, &running.run_dir.processes())?);
+    start_programs(&mut running, &setup, &cluster)?;
+    create_objects(&mut running, &setup, &cluster)?;
+    running.check()?;
+
+    let running = Arc::new(Mutex::new(running));
+    signals::register(&running);
+    Ok(ControlPlane {
+        cluster,
+        running: Some(running),
+    })
+}
+
+/// Writes the files that the programs read, and the objects that the cluster has from the start.
+fn write_files(folder: &Path, ports: Ports) -> Result<()> {
     let logs = folder.join("logs");
     fs::create_dir(&logs).doing(|| format!("creating {}", logs.display()))?;
     let port = ports.metrics_server.to_string();
@@ -281,35 +312,30 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
         let path = folder.join(file);
         fs::write(&path, text).doing(|| format!("writing {}", path.display()))?;
     }
+    Ok(())
+}
 
-    let cluster = cluster_in(&folder, tools)?;
-    let setup = Setup {
-        tools,
-        folder: &folder,
-        pki: &pki,
-        kubeconfig: cluster.kubeconfig(),
-        ports,
-        audit: options.audit,
-    };
-    running.guard = Some(Guard::watch(&folder, &running.run_dir.processes())?);
+/// Starts the programs in the order of their dependencies.
+fn start_programs(running: &mut Running, setup: &Setup, cluster: &Cluster) -> Result<()> {
     running.spawn("etcd", setup.etcd()?)?;
     running.spawn("kube-apiserver", setup.kube_apiserver()?)?;
-    wait(&mut running, "the API server to be ready", || {
-        cluster.is_ready()
-    })?;
+    running.wait("the API server to be ready", || cluster.is_ready())?;
     running.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
     running.spawn("kube-scheduler", setup.kube_scheduler()?)?;
     running.spawn("kwok", setup.kwok()?)?;
     // metrics-server is started last, because it exits if there is no API server.
-    running.spawn("metrics-server", setup.metrics_server()?)?;
+    running.spawn("metrics-server", setup.metrics_server()?)
+}
 
+/// Creates the objects that the cluster has from the start, and waits until metrics-server and the nodes are ready.
+fn create_objects(running: &mut Running, setup: &Setup, cluster: &Cluster) -> Result<()> {
     cluster.kubectl(&[
         "apply",
         "--filename",
-        &folder.join("cluster.yaml").to_string_lossy(),
+        &setup.folder.join("cluster.yaml").to_string_lossy(),
     ])?;
-    wait(&mut running, "metrics-server to listen", || {
-        TcpStream::connect(("127.0.0.1", ports.metrics_server)).is_ok()
+    running.wait("metrics-server to listen", || {
+        TcpStream::connect(("127.0.0.1", setup.ports.metrics_server)).is_ok()
     })?;
     cluster.kubectl(&[
         "wait",
@@ -318,22 +344,10 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
         "--for=condition=Ready",
         "--timeout=180s",
     ])?;
-    running.check()?;
-
-    let running = Arc::new(Mutex::new(running));
-    signals::register(&running);
-    Ok(ControlPlane {
-        cluster,
-        running: Some(running),
-    })
+    Ok(())
 }
 
 fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
     let kubectl = tools.path(Tool::Kubectl)?;
     Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
-}
-
-fn wait(running: &mut Running, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
-    // On a busy machine, an older API server needs more than a minute to create its roles.
-    wait_for(&mut running.services, what, Duration::from_secs(180), ready)
 }

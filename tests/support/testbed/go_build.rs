@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use super::cache;
 use super::error::{Doing, Error, Result};
@@ -187,11 +187,11 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
         folder.display()
     ));
     let step = progress.step(module.title());
-    let workbench = folder.join("building");
+    let staging = folder.join("building");
     // An interrupted build can have left this folder.
-    fs::remove_dir_all(&workbench).ok();
-    fs::create_dir(&workbench).doing(|| format!("creating {}", workbench.display()))?;
-    go_build(module, &missing, &workbench, &step).map_err(|why| {
+    fs::remove_dir_all(&staging).ok();
+    fs::create_dir(&staging).doing(|| format!("creating {}", staging.display()))?;
+    go_build(module, &missing, &staging, &step).map_err(|why| {
         Error::new(
             format!("building {names} in {}", module.folder().display()),
             why,
@@ -202,10 +202,10 @@ pub fn build(module: Module, tools: &[Tool], progress: Progress) -> Result<PathB
         )
     })?;
     for &tool in &missing {
-        let (from, to) = (workbench.join(built_as(tool)), folder.join(tool.binary()));
+        let (from, to) = (staging.join(built_as(tool)), folder.join(tool.binary()));
         fs::rename(&from, &to).doing(|| format!("moving {} into the cache", from.display()))?;
     }
-    fs::remove_dir(&workbench).ok();
+    fs::remove_dir(&staging).ok();
     step.done();
     Ok(folder)
 }
@@ -227,6 +227,24 @@ fn go_build(
     into: &Path,
     step: &Step,
 ) -> std::result::Result<(), String> {
+    let mut go = go_build_command(module, tools, into)?
+        .spawn()
+        .map_err(|error| format!("cannot run go: {error}"))?;
+    let errors = show_progress(&mut go, module.expectation().0, into, tools.len(), step)?;
+    let status = go.wait().map_err(|error| error.to_string())?;
+    if status.success() {
+        return Ok(());
+    }
+    let last = errors.len().saturating_sub(20);
+    Err(format!("go build: {status}\n{}", errors[last..].join("\n")))
+}
+
+/// Returns the command that builds `tools` into the folder `into`.
+fn go_build_command(
+    module: Module,
+    tools: &[Tool],
+    into: &Path,
+) -> std::result::Result<Command, String> {
     let go_mod = fs::read_to_string(module.folder().join("go.mod")).map_err(|e| e.to_string())?;
     let modfile = match module {
         // Beside the folder of the programs, which are counted.
@@ -236,7 +254,8 @@ fn go_build(
         }
         _ => None,
     };
-    let mut go = Command::new("go")
+    let mut command = Command::new("go");
+    command
         .args([
             "build",
             "-v",
@@ -257,11 +276,19 @@ fn go_build(
         .env("GOWORK", "off")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| format!("cannot run go: {error}"))?;
+        .stderr(Stdio::piped());
+    Ok(command)
+}
 
-    let total = module.expectation().0;
+/// Shows in `step` how many of about `total` packages and of the `programs` in the folder `into` are built, until `go`
+/// ends. Returns the errors that it prints.
+fn show_progress(
+    go: &mut Child,
+    total: usize,
+    into: &Path,
+    programs: usize,
+    step: &Step,
+) -> std::result::Result<Vec<String>, String> {
     let mut compiled = 0;
     let mut errors = Vec::new();
     for line in go
@@ -281,16 +308,10 @@ fn go_build(
             compiled += 1;
             let linked = fs::read_dir(into).map_or(0, Iterator::count);
             step.note(format!(
-                "{compiled} of ~{} packages, {linked} of {} programs",
-                total.max(compiled),
-                tools.len()
+                "{compiled} of ~{} packages, {linked} of {programs} programs",
+                total.max(compiled)
             ));
         }
     }
-    let status = go.wait().map_err(|error| error.to_string())?;
-    if status.success() {
-        return Ok(());
-    }
-    let last = errors.len().saturating_sub(20);
-    Err(format!("go build: {status}\n{}", errors[last..].join("\n")))
+    Ok(errors)
 }

@@ -45,10 +45,7 @@ impl Connection {
     /// server prefers a client certificate to a token, so that a certificate of the kubeconfig would make a token of
     /// the block ineffective.
     pub(super) fn override_user(&self, user: &mut AuthInfo) -> Result<bool, ConnectionError> {
-        let own = self.token.is_some()
-            || self.username.is_some()
-            || self.exec.is_some()
-            || self.client_certificate.is_some();
+        let own = self.has_credentials();
         if own {
             *user = AuthInfo::default();
         }
@@ -58,11 +55,17 @@ impl Connection {
                 user.client_key_data = Some(SecretString::from(STANDARD.encode(key)));
             }
             (None, None) => {}
-            (Some(_), None) | (None, Some(_)) => {
-                return Err(ConnectionError::Invalid {
-                    origin: self.describe().to_string(),
-                    problem: "client_certificate and client_key belong together".into(),
-                });
+            (Some(_), None) => {
+                return Err(ConnectionError::invalid(
+                    self.origin_of("client_certificate"),
+                    "client_key is not set; set both or neither",
+                ));
+            }
+            (None, Some(_)) => {
+                return Err(ConnectionError::invalid(
+                    self.origin_of("client_key"),
+                    "client_certificate is not set; set both or neither",
+                ));
             }
         }
         if let Some(token) = &self.token {

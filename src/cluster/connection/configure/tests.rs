@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::cluster::connection::Exec;
 use crate::cluster::connection::kubeconfig::expand;
 
 const PEM: &str = "-----BEGIN CERTIFICATE-----\nTUlJ\n-----END CERTIFICATE-----\n";
@@ -179,27 +180,6 @@ fn the_block_overrides_a_kubeconfig() {
 }
 
 #[test]
-fn several_kubeconfigs_are_merged() {
-    let first = File::new(
-        "first",
-        "{clusters: [{name: c2, cluster: {server: 'https://first.example'}}], current-context: two}",
-    );
-    let second = File::new("second", KUBECONFIG);
-    let connection = Connection {
-        config_paths: Some(
-            [&first, &second]
-                .map(|file| file.0.display().to_string())
-                .into(),
-        ),
-        ..Connection::default()
-    };
-    assert_eq!(
-        essence(&connection),
-        ("https://first.example/".into(), some("token-of-two"), None)
-    );
-}
-
-#[test]
 fn errors_name_the_origin_and_quote_no_secret() {
     let broken = File::new(
         "broken",
@@ -227,13 +207,6 @@ fn errors_name_the_origin_and_quote_no_secret() {
         "the kubeconfig /does/not/exist (the environment variable KUBE_CONFIG_PATH) could not be read"
     );
 
-    let file = File::new("context", KUBECONFIG);
-    let unknown = Connection {
-        config_context: some("three"),
-        ..file.connection()
-    };
-    assert!(refused(&unknown).contains("config_context (KUBE_CTX)"));
-
     let host = |change: fn(&mut Connection)| {
         let mut connection = Connection {
             host: some("https://h"),
@@ -253,9 +226,13 @@ fn errors_name_the_origin_and_quote_no_secret() {
         host(|block| block.host = some("ftp://h")),
         "`host` in the provider block is not valid: it must be a URL such as https://192.0.2.1:6443"
     );
-    assert!(
-        host(|block| block.client_key = some(KEY))
-            .ends_with("client_certificate and client_key belong together")
+    assert_eq!(
+        host(|block| block.client_key = some(KEY)),
+        "`client_key` in the provider block is not valid: client_certificate is not set; set both or neither"
+    );
+    assert_eq!(
+        host(|block| block.client_certificate = some(PEM)),
+        "`client_certificate` in the provider block is not valid: client_key is not set; set both or neither"
     );
     assert!(host(|block| block.in_cluster_config = Some(true)).contains("excludes host"));
 }
@@ -269,116 +246,65 @@ fn a_tilde_is_the_home_directory() {
     assert_eq!(expand("/a/~b"), PathBuf::from("/a/~b"));
 }
 
-/// A kubeconfig with one cluster and one user.
-fn kubeconfig(cluster: &str, user: &str) -> File {
-    let text = format!(
-        "{{current-context: x, contexts: [{{name: x, context: {{cluster: c, user: u}}}}], \
-         clusters: [{{name: c, cluster: {{server: 'https://one.example', {cluster}}}}}], \
-         users: [{{name: u, user: {{{user}}}}}]}}"
-    );
-    File::new("one", &text)
-}
-
 #[test]
-fn errors_name_the_invalid_field_of_a_kubeconfig() {
-    for (cluster, user, expected) in [
-        (
-            "",
-            "token: \"abc\\n\"",
-            "`token` of the user \"u\" in the kubeconfig is not valid: it ends with a line break",
-        ),
-        (
-            "",
-            "username: admin, password: \"secret\\r\\n\"",
-            "`password` of the user \"u\" in the kubeconfig is not valid: it ends with a line break",
-        ),
-        (
-            "",
-            "token: abc, as: \"jane\\n\"",
-            "`as` of the user \"u\" in the kubeconfig is not valid: it ends with a line break",
-        ),
-        (
-            "",
-            "token: abc, as-groups: [a, \"b\\nc\"]",
-            "`as-groups` of the user \"u\" in the kubeconfig is not valid: it contains a line break",
-        ),
-        (
-            "tls-server-name: \"kubernetes\\n\"",
-            "",
-            "`tls-server-name` of the cluster \"c\" in the kubeconfig is not valid: it ends with a line break",
-        ),
-        (
-            "proxy-url: \"proxy:3128\"",
-            "",
-            "`proxy-url` of the cluster \"c\" in the kubeconfig is not valid: it must be a URL such as http://proxy.example.com:3128, with the scheme http, https or socks5",
-        ),
-        (
-            "certificate-authority-data: \"%\"",
-            "",
-            "`certificate-authority-data` of the cluster \"c\" in the kubeconfig is not valid: it is not base64",
-        ),
-        (
-            "certificate-authority: /does/not/exist",
-            "",
-            "the file of the cluster's root certificates could not be read: `certificate-authority` of the cluster \"c\" in the kubeconfig (file /does/not/exist)",
-        ),
-        (
-            "",
-            "auth-provider: {name: azure, config: {}}",
-            "the auth-provider \"azure\" cannot be used (`auth-provider` of the user \"u\" in the kubeconfig): it holds no access-token. Terraform does not renew tokens of an auth-provider. Convert the kubeconfig with `kubelogin convert-kubeconfig`, which uses the program kubelogin.",
-        ),
-    ] {
-        let file = kubeconfig(cluster, user);
-        assert_eq!(refused(&file.connection()), expected);
+fn the_block_sets_nothing_that_has_no_effect_in_a_cluster() {
+    let in_cluster = |change: fn(&mut Connection)| {
+        let mut connection = Connection {
+            in_cluster_config: Some(true),
+            ..Connection::default()
+        };
+        change(&mut connection);
+        connection
+    };
+    type Change = fn(&mut Connection);
+    let changes: [(&str, Change); 13] = [
+        ("username", |block| block.username = some("u")),
+        ("password", |block| block.password = some("p")),
+        ("token", |block| block.token = some("t")),
+        ("insecure", |block| block.insecure = Some(true)),
+        ("tls_server_name", |block| block.tls_server_name = some("n")),
+        ("client_certificate", |block| {
+            block.client_certificate = some(PEM);
+        }),
+        ("client_key", |block| block.client_key = some(KEY)),
+        ("cluster_ca_certificate", |block| {
+            block.cluster_ca_certificate = some(PEM);
+        }),
+        ("config_context", |block| block.config_context = some("x")),
+        ("config_context_auth_info", |block| {
+            block.config_context_auth_info = some("x");
+        }),
+        ("config_context_cluster", |block| {
+            block.config_context_cluster = some("x");
+        }),
+        ("proxy_url", |block| block.proxy_url = some("http://p")),
+        ("exec", |block| block.exec = Some(Exec::default())),
+    ];
+    for (attribute, change) in changes {
+        let connection = in_cluster(change);
+        assert_eq!(
+            refused(&connection),
+            format!(
+                "`{attribute}` in the provider block is not valid: `in_cluster_config` in the provider block uses the service account of the pod, so this attribute has no effect; remove one of the two"
+            )
+        );
+        // In a variable, it is ignored.
+        let connection = Connection {
+            from_environment: [attribute].into(),
+            ..connection
+        };
+        assert_eq!(connection.ineffective_in_cluster(), None);
     }
-}
-
-#[test]
-fn empty_strings_of_a_kubeconfig_count_as_absent() {
-    let data = STANDARD.encode(PEM);
-    let (start, end) = data.split_at(20);
-    let file = kubeconfig(
-        &format!(
-            "certificate-authority-data: \"{start}\\n{end}\\n\", certificate-authority: '', tls-server-name: '', proxy-url: ''"
-        ),
-        "username: '', password: '', token: '', tokenFile: '', as: '', client-certificate: '', client-key: '', client-certificate-data: '', client-key-data: ''",
-    );
-    let endpoint = run(&file.connection());
-    assert_eq!(endpoint.config.root_cert, Some(vec![b"MII".to_vec()]));
-    assert_eq!(endpoint.config.tls_server_name, None);
-    assert!(endpoint.proxy.is_none());
-    assert!(matches!(endpoint.credentials, Credentials::None));
-    assert_eq!(endpoint.credentials_info, CredentialsInfo::Anonymous);
-    let user = endpoint.config.auth_info;
+    let inherited = in_cluster(|block| {
+        block.token = some("t");
+        block.from_environment = ["in_cluster_config", "token"].into();
+    });
     assert_eq!(
-        (user.impersonate, user.client_certificate, user.client_key),
-        (None, None, None)
+        inherited.describe().to_string(),
+        "the environment variable KUBE_IN_CLUSTER_CONFIG"
     );
-    let file = File::new("empty", "{current-context: '', contexts: []}");
-    let text = refused(&file.connection());
-    assert!(text.contains("it has no current context"), "{text}");
-}
-
-#[test]
-fn a_selected_user_or_cluster_must_exist() {
-    let file = File::new("kubeconfig", KUBECONFIG);
-    let user = Connection {
-        config_context_auth_info: some("nobody"),
-        ..file.connection()
-    };
-    assert_eq!(
-        refused(&user),
-        "`config_context_auth_info` in the provider block is not valid: the kubeconfig has no user \"nobody\""
-    );
-    let cluster = Connection {
-        config_context_cluster: some("nowhere"),
-        from_environment: ["config_context_cluster"].into(),
-        ..file.connection()
-    };
-    assert_eq!(
-        refused(&cluster),
-        "the environment variable KUBE_CTX_CLUSTER is not valid: the kubeconfig has no cluster \"nowhere\""
-    );
+    let secure = in_cluster(|block| block.insecure = Some(false));
+    assert_eq!(secure.ineffective_in_cluster(), None);
 }
 
 #[test]
@@ -427,3 +353,5 @@ fn the_credentials_info_has_their_origin() {
     );
     assert_eq!(info(basic), configured("`username` in the provider block"));
 }
+
+mod kubeconfig;

@@ -28,7 +28,7 @@ const LONGEST_STDERR: usize = 500;
 
 /// A credential plugin, and its last output.
 pub struct CredentialPlugin {
-    call: Call,
+    command: PluginCommand,
     state: Mutex<State>,
 }
 
@@ -62,7 +62,8 @@ impl State {
     }
 }
 
-enum Call {
+/// The program to run, and the format of its output.
+enum PluginCommand {
     /// A program that prints an `ExecCredential`.
     Exec(Box<ExecConfig>),
     /// The command of the `auth-provider` gcp.
@@ -105,7 +106,7 @@ struct Status {
 
 impl CredentialPlugin {
     pub fn exec(config: ExecConfig) -> Self {
-        Self::new(Call::Exec(Box::new(config)))
+        Self::new(PluginCommand::Exec(Box::new(config)))
     }
 
     pub fn gcp(
@@ -114,7 +115,7 @@ impl CredentialPlugin {
         token_key: Option<String>,
         expiry_key: Option<String>,
     ) -> Self {
-        Self::new(Call::Gcp {
+        Self::new(PluginCommand::Gcp {
             command,
             arguments,
             token_key,
@@ -122,9 +123,9 @@ impl CredentialPlugin {
         })
     }
 
-    fn new(call: Call) -> Self {
+    fn new(command: PluginCommand) -> Self {
         Self {
-            call,
+            command,
             state: Mutex::default(),
         }
     }
@@ -198,17 +199,23 @@ impl CredentialPlugin {
     }
 
     fn name(&self) -> &str {
-        match &self.call {
-            Call::Exec(config) => config.command.as_deref().unwrap_or_default(),
-            Call::Gcp { command, .. } => command,
+        match &self.command {
+            PluginCommand::Exec(config) => config.command.as_deref().unwrap_or_default(),
+            PluginCommand::Gcp { command, .. } => command,
+        }
+    }
+
+    fn invalid_output(&self) -> ConnectionError {
+        ConnectionError::ExecOutput {
+            command: self.name().to_owned(),
         }
     }
 
     fn run(&self) -> Result<PluginCredentials, ConnectionError> {
         let mut command = Command::new(self.name());
-        match &self.call {
-            Call::Exec(config) => prepare(&mut command, config),
-            Call::Gcp { arguments, .. } => {
+        match &self.command {
+            PluginCommand::Exec(config) => prepare(&mut command, config),
+            PluginCommand::Gcp { arguments, .. } => {
                 command.args(arguments);
             }
         }
@@ -224,13 +231,14 @@ impl CredentialPlugin {
             let skipped = stderr.chars().count().saturating_sub(LONGEST_STDERR);
             let end: String = stderr.chars().skip(skipped).collect();
             return Err(ConnectionError::ExecFailed {
+                command: self.name().to_owned(),
                 status: output.status.to_string(),
                 stderr: end.trim().to_owned(),
             });
         }
-        match &self.call {
-            Call::Exec(_) => self.read_credential(&output.stdout),
-            Call::Gcp {
+        match &self.command {
+            PluginCommand::Exec(_) => self.read_credential(&output.stdout),
+            PluginCommand::Gcp {
                 token_key,
                 expiry_key,
                 ..
@@ -239,17 +247,17 @@ impl CredentialPlugin {
     }
 
     fn install_hint(&self) -> Option<String> {
-        match &self.call {
-            Call::Exec(config) => config.install_hint.clone(),
-            Call::Gcp { .. } => None,
+        match &self.command {
+            PluginCommand::Exec(config) => config.install_hint.clone(),
+            PluginCommand::Gcp { .. } => None,
         }
     }
 
     fn read_credential(&self, stdout: &[u8]) -> Result<PluginCredentials, ConnectionError> {
         // As in client-go, YAML is accepted.
         let credential: ExecCredential =
-            serde_saphyr::from_slice(stdout).map_err(|_| ConnectionError::ExecOutput)?;
-        let status = credential.status.ok_or(ConnectionError::ExecOutput)?;
+            serde_saphyr::from_slice(stdout).map_err(|_| self.invalid_output())?;
+        let status = credential.status.ok_or_else(|| self.invalid_output())?;
         let identity = match (status.client_certificate_data, status.client_key_data) {
             (Some(certificate), Some(key)) => Some(ClientIdentity { certificate, key }),
             _ => None,
@@ -257,10 +265,10 @@ impl CredentialPlugin {
         // An empty token counts as absent.
         let token = status.token.filter(|token| !token.is_empty());
         if token.is_none() && identity.is_none() {
-            return Err(ConnectionError::ExecOutput);
+            return Err(self.invalid_output());
         }
         let header = token.map(|token| self.bearer(&token)).transpose()?;
-        let expires = expiry(status.expiration_timestamp.as_deref())?;
+        let expires = self.expiry(status.expiration_timestamp.as_deref())?;
         Ok(PluginCredentials {
             header,
             identity,
@@ -274,7 +282,7 @@ impl CredentialPlugin {
         token_key: Option<&str>,
         expiry_key: Option<&str>,
     ) -> Result<PluginCredentials, ConnectionError> {
-        let text = std::str::from_utf8(stdout).map_err(|_| ConnectionError::ExecOutput)?;
+        let text = std::str::from_utf8(stdout).map_err(|_| self.invalid_output())?;
         let Some(token_key) = token_key else {
             return Ok(PluginCredentials {
                 header: Some(self.bearer(text.trim())?),
@@ -282,13 +290,19 @@ impl CredentialPlugin {
                 expires: None,
             });
         };
-        let json: Json = serde_json::from_str(text).map_err(|_| ConnectionError::ExecOutput)?;
-        let token = at(&json, token_key).ok_or(ConnectionError::ExecOutput)?;
+        let json: Json = serde_json::from_str(text).map_err(|_| self.invalid_output())?;
+        let token = at(&json, token_key).ok_or_else(|| self.invalid_output())?;
         Ok(PluginCredentials {
             header: Some(self.bearer(token)?),
             identity: None,
-            expires: expiry(expiry_key.and_then(|key| at(&json, key)))?,
+            expires: self.expiry(expiry_key.and_then(|key| at(&json, key)))?,
         })
+    }
+
+    fn expiry(&self, text: Option<&str>) -> Result<Option<Timestamp>, ConnectionError> {
+        let text = text.filter(|text| !text.is_empty());
+        text.map(|text| text.parse().map_err(|_| self.invalid_output()))
+            .transpose()
     }
 
     fn bearer(&self, token: &str) -> Result<HeaderValue, ConnectionError> {
@@ -321,12 +335,6 @@ fn prepare(command: &mut Command, config: &ExecConfig) {
         info["spec"]["cluster"] = cluster;
     }
     command.env("KUBERNETES_EXEC_INFO", info.to_string());
-}
-
-fn expiry(text: Option<&str>) -> Result<Option<Timestamp>, ConnectionError> {
-    let text = text.filter(|text| !text.is_empty());
-    text.map(|text| text.parse().map_err(|_| ConnectionError::ExecOutput))
-        .transpose()
 }
 
 /// Returns the text at a path such as `{.credential.access_token}`.

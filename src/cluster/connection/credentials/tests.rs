@@ -198,7 +198,7 @@ async fn rejected_credentials_are_printed_again() {
 
 #[tokio::test]
 async fn the_output_of_a_program_must_be_credentials() {
-    let invalid = "the credential plugin did not print a valid ExecCredential";
+    let invalid = "the credential plugin `sh` printed no valid credentials";
     let line_break =
         "the token that the credential plugin `sh` printed is not valid: it ends with a line break";
     for (script, expected) in [
@@ -213,7 +213,7 @@ async fn the_output_of_a_program_must_be_credentials() {
         ),
         (
             "echo hunter2; echo please log in >&2; exit 3",
-            "the credential plugin failed (exit status: 3): please log in",
+            "the credential plugin `sh` failed (exit status: 3): please log in",
         ),
     ] {
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Workloads that only a user or another controller can resume: a paused Deployment, a suspended Job, and a Job whose
-//! pod is kept running by an injected container.
+//! Workloads that only a user or another controller can resume: a paused Deployment, a suspended Job, a Job whose pod is
+//! kept running by an injected container, and a Job that has no pod for an unknown reason.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 
 use super::Observation;
 use crate::cluster::rollout::events::is_unfinished;
+use crate::cluster::rollout::job::has_no_pod;
 use crate::cluster::rollout::pod_issue::{Cause, PodIssue, Recoverability, Workload};
+use crate::cluster::rollout::pods::container_issue;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::{ManagedFields, last_writer};
 
@@ -76,8 +78,10 @@ fn is_stuck_while_paused(deployment: &Deployment) -> bool {
     status.is_some_and(|status| count(status.replicas) > count(status.updated_replicas))
 }
 
-/// Returns the containers that keep the pod of a Job running although all containers of the Job have succeeded. `None`
-/// if there are none.
+/// Returns the issues of the pod of a Job whose own containers have ended, and which injected containers keep running:
+/// one for each own container that has failed, or else one for each injected one. `None` if it is not such a pod.
+///
+/// The phase of the pod does not change while a container runs, so that the Job counts neither a success nor a failure.
 pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<PodIssue>> {
     let job = observation.job?;
     let own = observation.live?["spec"]["template"]["spec"]["containers"].as_array()?;
@@ -87,39 +91,72 @@ pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<P
         .collect();
     let status = pod.status.as_ref().filter(|_| is_unfinished(pod))?;
     let containers = status.container_statuses.as_deref()?;
-    let exit_code = |container: &ContainerStatus| {
-        container
-            .state
-            .as_ref()?
-            .terminated
-            .as_ref()
-            .map(|ended| ended.exit_code)
-    };
     let (own_statuses, others): (Vec<_>, Vec<_>) = containers
         .iter()
         .partition(|container| own.contains(&container.name.as_str()));
-    let ended = own_statuses.len() == own.len()
-        && own_statuses
-            .iter()
-            .all(|container| exit_code(container) == Some(0));
-    let others = others
-        .into_iter()
-        .filter(|container| exit_code(container).is_none());
-    let found: Vec<PodIssue> = others
-        .map(|container| PodIssue {
-            pod: pod.metadata.name.clone(),
-            namespace: pod.metadata.namespace.clone(),
-            container: Some(container.name.clone()),
-            workload: Some(Workload {
-                kind: "Job",
-                name: job.to_owned(),
-            }),
-            message: format!(
-                "the Job's own containers ({}) have ended with exit code 0",
-                own.join(", ")
-            ),
-            ..PodIssue::new(Cause::Sidecar, Recoverability::MaybeSoon, "still running")
+    let running: Vec<String> = (others.into_iter())
+        .filter(|container| !has_ended(container))
+        .map(|container| container.name.clone())
+        .collect();
+    let all_ended = own_statuses.len() == own.len()
+        && own_statuses.iter().all(|container| has_ended(container));
+    if !all_ended || running.is_empty() {
+        return None;
+    }
+    let of_pod = |issue: PodIssue| PodIssue {
+        pod: pod.metadata.name.clone(),
+        namespace: pod.metadata.namespace.clone(),
+        workload: Some(Workload {
+            kind: "Job",
+            name: job.to_owned(),
+        }),
+        recoverability: Recoverability::MaybeSoon,
+        ..issue
+    };
+    let failed: Vec<PodIssue> = (own_statuses.into_iter())
+        .filter_map(|container| container_issue(container, false))
+        .map(|issue| PodIssue {
+            kept_running_by: running.clone(),
+            ..of_pod(issue)
         })
         .collect();
-    (ended && !found.is_empty()).then_some(found)
+    if !failed.is_empty() {
+        return Some(failed);
+    }
+    let message = format!(
+        "the Job's own containers ({}) have ended with exit code 0",
+        own.join(", ")
+    );
+    let running = running.into_iter().map(|container| PodIssue {
+        container: Some(container),
+        message: message.clone(),
+        ..of_pod(PodIssue::new(
+            Cause::Sidecar,
+            Recoverability::MaybeSoon,
+            "still running",
+        ))
+    });
+    Some(running.collect())
+}
+
+fn has_ended(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    state.is_some_and(|state| state.terminated.is_some())
+}
+
+/// Returns the issue of a Job that has no pod, if the account cannot list the events, which have the reason. It can be a
+/// controller that is late.
+pub(super) fn without_pod(observation: &Observation<'_>) -> Option<PodIssue> {
+    let (job, live) = (observation.job?, observation.live?);
+    let is_unexplained =
+        observation.events_forbidden && observation.pods.is_empty() && has_no_pod(live);
+    is_unexplained.then(|| PodIssue {
+        namespace: live["metadata"]["namespace"].as_str().map(str::to_owned),
+        workload: Some(Workload {
+            kind: "Job",
+            name: job.to_owned(),
+        }),
+        message: "its events, which have the reason, cannot be listed".to_owned(),
+        ..PodIssue::new(Cause::NoPod, Recoverability::Eventually, "it has no pod")
+    })
 }

@@ -409,4 +409,5 @@ fn a_job_reports_its_newest_pod() {
 }
 
 mod ended;
+mod sidecars;
 mod stuck;

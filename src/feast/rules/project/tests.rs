@@ -46,6 +46,22 @@ fn one_source() {
 }
 
 #[test]
+fn rejects_a_template_that_feast_does_not_have() {
+    let template = |template: &str, expected: &[(&str, &str)]| {
+        let init = json!({"init": {"template": template}});
+        directory("init-template", init, expected);
+    };
+    template("rag", &[]);
+    template(
+        "clickhouse",
+        &[(
+            "feast_project_dir.init.template",
+            "Feast has no template `clickhouse`",
+        )],
+    );
+}
+
+#[test]
 fn arguments_of_git() {
     let git = |git: Json, expected: &[(&str, &str)]| {
         let expected: Vec<_> = expected

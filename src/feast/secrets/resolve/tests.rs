@@ -23,7 +23,7 @@ fn rendered() -> Objects<Rendered> {
     render(&Store::new(&store.unwrap(), &Defaults::default()))
 }
 
-fn resolve(online: &str, registry: Option<&str>) -> Result<Objects<Resolved>, Vec<SecretError>> {
+fn contents(online: &str, registry: Option<&str>) -> Contents {
     let mut contents = Contents::new();
     let mut add = |key: &str, text: &str| {
         let values = BTreeMap::from([(key.to_owned(), text.to_owned())]);
@@ -33,8 +33,12 @@ fn resolve(online: &str, registry: Option<&str>) -> Result<Objects<Resolved>, Ve
     if let Some(registry) = registry {
         add("catalogue", registry);
     }
+    contents
+}
+
+fn resolve(online: &str, registry: Option<&str>) -> Result<Objects<Resolved>, Vec<SecretError>> {
     rendered().resolve_secrets(&Secrets {
-        contents: &contents,
+        contents: &contents(online, registry),
         hash_key: b"key",
         configuration: "{}",
     })
@@ -65,7 +69,7 @@ fn parameters_go_into_the_secret_and_nowhere_else() {
     let deployment = &resolved.manifests[&Key::new(Kind::Deployment, "feast-demo")];
     assert_eq!(
         deployment["spec"]["template"]["metadata"]["annotations"],
-        json!({"feast.dev/configuration-hash": resolved.servers().configuration})
+        json!({"feast.dev/configuration-hash": resolved.hashes().servers.configuration})
     );
     for (key, manifest) in &resolved.manifests {
         assert!(!manifest.to_string().contains("hunter2"), "{key}");
@@ -128,11 +132,26 @@ fn the_owner_is_one_key_of_the_secret() {
 fn the_hash_follows_the_content() {
     let hash = |online: &str| {
         let resolved = resolve(online, Some("path: p")).unwrap();
-        resolved.servers().configuration.clone()
+        resolved.hashes().servers.configuration.clone()
     };
     assert_eq!(hash("password: a"), hash("password: a"));
     assert_ne!(hash("password: a"), hash("password: b"));
     assert_eq!(hash("password: a").len(), 32);
+}
+
+#[test]
+fn hashes_need_no_objects() {
+    for (online, registry) in [
+        ("password: a", Some("path: p")),
+        ("password: b", Some("path: p")),
+        ("- a", None),
+    ] {
+        let hashes = rendered()
+            .inputs()
+            .hashes(&contents(online, registry), b"key");
+        let resolved = resolve(online, registry);
+        assert_eq!(hashes, resolved.map(|objects| objects.hashes().clone()));
+    }
 }
 
 #[test]
@@ -159,16 +178,19 @@ fn certificates_have_a_separate_hash() {
         let resolved = resolve(certificate, key).unwrap();
         let deployment = &resolved.manifests[&Key::new(Kind::Deployment, "feast-demo")];
         let annotations = &deployment["spec"]["template"]["metadata"]["annotations"];
-        let certificates = resolved.servers().certificates.clone().unwrap();
+        let certificates = resolved.hashes().servers.certificates.clone().unwrap();
         assert_eq!(
             annotations,
             &json!({
-                "feast.dev/configuration-hash": resolved.servers().configuration,
+                "feast.dev/configuration-hash": resolved.hashes().servers.configuration,
                 "feast.dev/certificates-hash": certificates,
             })
         );
         assert!(!format!("{:?}", resolved.manifests).contains("PRIVATE"));
-        (resolved.servers().configuration.clone(), certificates)
+        (
+            resolved.hashes().servers.configuration.clone(),
+            certificates,
+        )
     };
     let (configuration, first) = hashes("one", "PRIVATE");
     let (same, renewed) = hashes("two", "PRIVATE");
@@ -207,7 +229,7 @@ fn certificates_have_a_separate_hash() {
 fn the_name_of_the_job_follows_the_configuration() {
     let applied = |online: &str| {
         let resolved = resolve(online, Some("path: p")).unwrap();
-        let applied = resolved.feast_apply_hash().unwrap().to_owned();
+        let applied = resolved.hashes().feast_apply.clone().unwrap();
         let deployment = &resolved.manifests[&Key::new(Kind::Deployment, "feast-demo")];
         let annotations = &deployment["metadata"]["annotations"];
         assert_eq!(annotations, &json!({"feast.dev/applied": applied}));

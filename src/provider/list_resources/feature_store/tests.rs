@@ -202,6 +202,16 @@ fn validates_the_config_block() {
         ),
         (json!({"labelSelector": ""}), none(), "label_selector: "),
         (json!({"managedBy": "helm"}), none(), "managed_by: "),
+        (
+            json!({"namespace": "Team_A"}),
+            none(),
+            "namespace: Invalid value: `namespace` must match ",
+        ),
+        (
+            json!({"namespace": "n".repeat(64)}),
+            none(),
+            "namespace: Invalid value: `namespace` must have at most 63 characters",
+        ),
         (json!({}), Value::integer(0), "Invalid limit: "),
     ] {
         let found = validate(json, limit);

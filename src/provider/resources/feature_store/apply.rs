@@ -36,9 +36,6 @@ use super::private_state::{PrivateState, RolloutProgress};
 use super::rewrites::is_recorded;
 use super::{computed, identity};
 use prepare::{Awaited, Prepared, ResolvedStore};
-pub(super) use prepare::{
-    check_openshift, check_remote_registry, check_volume_group, present_contents, sources_errors,
-};
 
 /// The number of times that an apply waits for the rollout again because another client changed the number of replicas.
 const REPLICAS_ATTEMPTS: u32 = 3;
@@ -62,10 +59,13 @@ pub async fn apply(
         started: Instant::now(),
     };
     match operation.prepare(settings).await {
-        Ok(prepared) => ApplyResourceChangeResponse {
-            identity: identity::of(&request.planned_state),
-            ..operation.execute(prepared).await
-        },
+        Ok(mut prepared) => {
+            let warnings = std::mem::take(&mut prepared.warnings);
+            let mut response = operation.execute(prepared).await;
+            response.diagnostics.extend(warnings);
+            response.identity = identity::of(&request.planned_state);
+            response
+        }
         // Nothing was written.
         Err(diagnostics) => ApplyResourceChangeResponse {
             identity: identity::of(&request.prior_state),
@@ -126,8 +126,10 @@ impl ApplyOperation<'_> {
             self.end_create(&prepared, &mut outcome, &rollout).await;
             if is_overtaken(&outcome) {
                 let occupied = Occupied::AnotherOwner;
+                let store = &prepared.store;
+                let error = diagnostics::already_exists(store, occupied, &outcome.objects);
                 return ApplyResourceChangeResponse {
-                    diagnostics: vec![diagnostics::already_exists(&prepared.store, occupied)],
+                    diagnostics: vec![error],
                     ..ApplyResourceChangeResponse::default()
                 };
             }
@@ -222,8 +224,8 @@ impl ApplyOperation<'_> {
                 break;
             }
             let wait = self.wait(prepared);
-            let (deployment, errors) =
-                wait::complete(&prepared.cluster, store, &wait, self.stop).await;
+            let (cluster, name) = (&prepared.cluster, &prepared.store);
+            let (deployment, errors) = wait::complete(cluster, name, store, &wait, self.stop).await;
             if let Some(live) = &deployment {
                 rollout.status = Some(computed::rollout_state(live).0);
             }
@@ -306,7 +308,7 @@ impl ApplyOperation<'_> {
         } = prepared;
         let mut state = self.planned.clone();
         let mut computed = desired.computed();
-        let hash = &resolved.objects.servers().configuration;
+        let hash = &resolved.objects.hashes().servers.configuration;
         computed.configuration_hash.clone_from(hash);
         computed::write(self.prior.block, &mut state, &computed);
         state.set("drift", drift::added(self.planned.attribute("drift")));

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::cluster::{Error, Reason, Verb};
 use crate::feast::names;
 use crate::kubernetes::field_path::FieldPath;
-use crate::kubernetes::{Key, pod_template};
+use crate::kubernetes::{Key, Kind, pod_template};
 use crate::provider::diagnostics;
 use crate::schema::{Block, Path, Value};
 
@@ -32,7 +32,10 @@ impl AttributePaths<'_> {
             (Reason::Foreign { .. } | Reason::Terminating(_), Some(_)) => vec![Path::of("name")],
             (Reason::NotIssued { .. }, _) => vec![Path::of(names::SERVING_CERTIFICATES)],
             (Reason::Forbidden { message }, _) => {
-                Vec::from_iter(diagnostics::pod_security_attribute(message))
+                let is_cron_job = error.target.kind == Kind::CronJob.as_str();
+                let resources = diagnostics::required_resources_attributes(message, is_cron_job);
+                let violated = diagnostics::pod_security_attribute(message);
+                violated.into_iter().chain(resources).collect()
             }
             (
                 Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts),
@@ -99,7 +102,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::kubernetes::Kind;
     use crate::provider::resources::feature_store::testing;
     use crate::provider::tests::test_provider::TestProvider;
 
@@ -137,6 +139,43 @@ mod tests {
             let path = attributes.closest(&key, &field_path);
             let path = path.map(|path| path.to_string());
             assert_eq!(path.as_deref(), expected, "{field}");
+        }
+    }
+
+    #[test]
+    fn refused_pods_have_the_attributes_that_the_message_names() {
+        let block = testing::block();
+        let attributes = AttributePaths {
+            block: &block,
+            planned: &Value::Null,
+        };
+        let required = "failed quota: q: must specify limits.cpu for:";
+        for (kind, message, expected) in [
+            (
+                Kind::Deployment,
+                format!("{required} offline,online"),
+                "services.offline_store.server.resources services.online_store.server.resources",
+            ),
+            (
+                Kind::CronJob,
+                format!("{required} feast-0"),
+                "cron_job.container_configs.resources",
+            ),
+            (
+                Kind::Job,
+                format!("{required} feast-apply"),
+                "services.init_resources",
+            ),
+            (
+                Kind::Deployment,
+                "violates PodSecurity \"restricted:latest\": hostPath volumes".to_owned(),
+                "services.volumes",
+            ),
+        ] {
+            let error = testing::refused_pods_error(kind, &message);
+            let paths = attributes.of_error(&Manifests::new(), &error);
+            let paths: Vec<String> = paths.iter().map(Path::to_string).collect();
+            assert_eq!(paths.join(" "), expected, "{message}");
         }
     }
 

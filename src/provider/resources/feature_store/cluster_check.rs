@@ -2,7 +2,7 @@
 //! writes of an apply.
 //!
 //! A plan that replaces a feature store ([`replacement`](super::replacement)) and a preflight
-//! ([`preflight`](super::preflight)) run them.
+//! ([`preflight`](super::preflight)) run all of them, an apply ([`apply`](super::apply)) only [`check_values`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,15 +14,16 @@ use crate::feast::names;
 use crate::feast::ownership::{Occupied, Ownership};
 use crate::feast::secrets::resolve::Secrets;
 use crate::feast::secrets::store_secret;
+use crate::feast::spec::Registry;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
-use crate::schema::Diagnostics;
+use crate::schema::{Diagnostic, Diagnostics};
 
-use super::apply::{check_openshift, check_remote_registry, check_volume_group, present_contents};
 use super::desired_store::DesiredStore;
 use super::manifests::Manifests;
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
+use super::user_sources::present_contents;
 
 /// The findings of a check.
 #[derive(Default)]
@@ -34,7 +35,7 @@ pub struct Findings {
     pub manifests: BTreeMap<Key, Json>,
     /// The reason why the name of a new feature store is in use.
     pub occupied: Option<Occupied>,
-    /// Errors about values that do not fit the cluster.
+    /// Errors and warnings about values that do not fit the cluster.
     pub diagnostics: Diagnostics,
     /// The user's Secrets and ConfigMaps that cannot be read.
     pub missing: Vec<cluster::Error>,
@@ -46,7 +47,7 @@ pub struct Findings {
     pub frees_quota: bool,
 }
 
-/// What a destroy deletes before the create.
+/// The objects and the quota that a destroy frees before the create.
 #[derive(Default)]
 pub struct Freed {
     /// True if the feature store that exists under the new name is the one to be destroyed.
@@ -72,7 +73,7 @@ pub async fn check_create(
     let manifests = manifests(planned, new);
     let keys: BTreeSet<Key> = manifests.keys().cloned().collect();
     let live = cluster.read(new, &keys, stop).await?;
-    let secret = live.get(&Key::new(Kind::Secret, names::main(&new.name)));
+    let secret = live.get(&store_secret::key(&new.name));
     let ownership = Ownership::of(secret);
     let freed = freed(&live, &ownership);
     let occupied = occupied(planned, &ownership, secret, cluster.now());
@@ -83,15 +84,15 @@ pub async fn check_create(
         ..Findings::default()
     };
     if let Some(desired) = &planned.desired {
-        found.check_values(cluster, desired, stop).await;
+        found.check_desired(cluster, desired, stop).await;
     }
-    let replacement = apply::Replacement {
+    let create = apply::PlannedCreate {
         store: new,
         wanted: &found.manifests,
         freed: &freed.objects,
         frees_quota: freed.quota,
     };
-    let checked = cluster.check_create(&found.live, &replacement, stop).await;
+    let checked = cluster.check_create(&found.live, &create, stop).await;
     found.add(checked);
     Ok(found)
 }
@@ -120,7 +121,7 @@ pub async fn check_update(
         ..Findings::default()
     };
     if let Some(desired) = &planned.desired {
-        found.check_values(cluster, desired, stop).await;
+        found.check_desired(cluster, desired, stop).await;
     }
     prior
         .rewrites
@@ -173,19 +174,14 @@ impl Findings {
     }
 
     /// Checks the values that only the cluster can judge, and merges the user's Secrets into the manifests.
-    async fn check_values(
+    async fn check_desired(
         &mut self,
         cluster: &Cluster,
         desired: &DesiredStore,
         stop: &CancellationToken,
     ) {
-        for checked in [
-            check_remote_registry(cluster, desired, stop).await,
-            check_volume_group(cluster, desired, stop).await,
-            check_openshift(cluster, desired, stop).await,
-        ] {
-            self.diagnostics.extend(checked.err().into_iter().flatten());
-        }
+        let findings = check_values(cluster, desired, stop).await;
+        self.diagnostics.extend(findings);
         let contents = match present_contents(cluster, desired, stop).await {
             Ok(contents) => contents,
             Err(errors) => {
@@ -210,4 +206,84 @@ impl Findings {
             }
         }
     }
+}
+
+/// Returns an error for each value that does not fit the cluster, and a warning for each that can be one.
+pub async fn check_values(
+    cluster: &Cluster,
+    desired: &DesiredStore,
+    stop: &CancellationToken,
+) -> Diagnostics {
+    let findings = [
+        check_remote_registry(cluster, desired, stop).await,
+        check_volume_group(cluster, desired, stop).await,
+        check_cron_job_user(cluster, desired, stop).await,
+        check_openshift(cluster, desired, stop).await,
+    ];
+    findings.into_iter().flatten().collect()
+}
+
+/// Returns an error if the registry of the feature store that the configuration names is not served. An account that
+/// may not read the other namespace skips the check.
+async fn check_remote_registry(
+    cluster: &Cluster,
+    desired: &DesiredStore,
+    stop: &CancellationToken,
+) -> Option<Diagnostic> {
+    let Registry::Remote(registry) = &desired.store.registry else {
+        return None;
+    };
+    let remote_store = registry.store.as_ref()?;
+    let key = Key::new(Kind::Service, remote_store.service());
+    match cluster.get(&remote_store.namespace, &key, stop).await {
+        Ok(service) => {
+            let checked = remote_store.check_service(service.as_ref());
+            let error = checked.err()?;
+            Some(diagnostics::remote_store_error(&error))
+        }
+        Err(error) if error.is_forbidden() => None,
+        Err(error) => {
+            let summary = "Cannot check the remote registry";
+            Some(diagnostics::cluster_error(summary, &error))
+        }
+    }
+}
+
+/// Returns an error if the cluster does not accept the default group of volumes. OpenShift refuses the pods, after the
+/// old ones have ended.
+async fn check_volume_group(
+    cluster: &Cluster,
+    desired: &DesiredStore,
+    stop: &CancellationToken,
+) -> Option<Diagnostic> {
+    let is_rejected =
+        desired.store.has_default_group() && cluster.is_openshift(stop).await == Some(true);
+    is_rejected.then(diagnostics::group_on_openshift)
+}
+
+/// Returns a warning if the pods of the CronJob have the default user in a cluster that assigns users. OpenShift refuses
+/// the pods of each run, after the apply has succeeded.
+async fn check_cron_job_user(
+    cluster: &Cluster,
+    desired: &DesiredStore,
+    stop: &CancellationToken,
+) -> Option<Diagnostic> {
+    let DesiredStore { store, .. } = desired;
+    let pods = &store.pods;
+    // The user of the containers takes precedence.
+    let is_configured = pods.assigned_ids || pods.container_security_context.run_as_user.is_some();
+    let has_default_user = store.cron_job.is_some() && !is_configured;
+    let may_be_rejected = has_default_user && cluster.is_openshift(stop).await == Some(true);
+    may_be_rejected.then(|| diagnostics::cron_job_user_on_openshift(&desired.store_name()))
+}
+
+/// Returns an error if a feature store with certificates of OpenShift is not in an OpenShift cluster.
+async fn check_openshift(
+    cluster: &Cluster,
+    desired: &DesiredStore,
+    stop: &CancellationToken,
+) -> Option<Diagnostic> {
+    let is_rejected =
+        desired.store.serving_certificates && cluster.is_openshift(stop).await == Some(false);
+    is_rejected.then(diagnostics::not_openshift)
 }

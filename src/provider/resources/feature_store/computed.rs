@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use crate::cluster::rollout::{self, Progress};
@@ -80,7 +81,7 @@ pub fn write_unknown(block: &Block, value: &mut Value, parsed: &Parsed) {
 
 /// Returns the numbers of pods of a live Deployment, and whether its rollout is complete.
 pub fn rollout_state(deployment: &Json) -> (ScalingStatus, bool) {
-    match serde_json::from_value(deployment.clone()) {
+    match Deserialize::deserialize(deployment) {
         Ok(deployment) => {
             let (current, desired) = rollout::scaling_status(&deployment);
             let status = ScalingStatus {

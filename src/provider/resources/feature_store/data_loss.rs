@@ -21,7 +21,7 @@ use crate::schema::{Diagnostics, Path};
 use super::parse::{Parsed, known_violations};
 use super::prior_state::PriorState;
 
-/// What a plan does with the feature store of the prior state.
+/// A change of the feature store in the prior state.
 pub enum PlannedChange<'a> {
     Destroy,
     /// Terraform destroys it and creates another one. With `lifecycle { destroy = false }` Terraform keeps it, which no

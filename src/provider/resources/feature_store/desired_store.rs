@@ -18,7 +18,9 @@ pub struct DesiredStore {
 }
 
 impl DesiredStore {
-    /// Renders a configuration. `was_scaled` is true if several pods can run before it is applied.
+    /// Renders a configuration. `was_scaled` is true if the prior strategy is `RollingUpdate`. It matters only for
+    /// `replicas = 0`, which `ignore_changes` can keep: the strategy and the PodDisruptionBudget then stay as they
+    /// were.
     pub fn new(config: &FeatureStore, namespace: &str, was_scaled: bool) -> Self {
         #[cfg(test)]
         super::prior_state::counters::RENDERED.with(|count| count.set(count.get() + 1));

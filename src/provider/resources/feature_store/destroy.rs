@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::cluster::{self, CancellationToken};
-use crate::feast::names;
 use crate::feast::ownership::{Ownership, OwnershipEvent};
+use crate::feast::secrets::store_secret;
 use crate::feast::spec::{Defaults, Store};
-use crate::kubernetes::{Key, Kind};
+use crate::kubernetes::Key;
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse, Private};
@@ -52,6 +52,8 @@ struct Destroyed {
     diagnostics: Diagnostics,
 }
 
+/// Deletes the objects, unless another create owns the feature store.
+///
 /// # Errors
 ///
 /// Nothing was deleted.
@@ -75,7 +77,7 @@ async fn delete(
     };
     let owner_id = prior.private.owner_id.as_deref();
     if owner_id.is_some() {
-        let key = Key::new(Kind::Secret, names::main(&store.name));
+        let key = store_secret::key(&store.name);
         let secret = cluster.get(&store.namespace, &key, stop).await;
         let secret = secret.map_err(|error| failed(&error))?;
         let ownership = Ownership::of(secret.as_ref());
@@ -116,6 +118,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kubernetes::Kind;
     use crate::provider::tests::test_provider::{TestProvider, summaries};
 
     const CONFIG_MAP: &str = "/api/v1/namespaces/ns/configmaps/feast-x-client";

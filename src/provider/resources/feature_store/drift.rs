@@ -52,7 +52,7 @@ pub fn find(
             kind,
             change,
         };
-        let manifest = &to_apply_body(key, manifest);
+        let manifest = &*to_apply_body(key, manifest);
         let changed = changes(manifest, live, manager).into_iter();
         entries.extend(changed.map(|change| match change.live {
             Some(_) => entry(DriftKind::Changed, change),
@@ -82,6 +82,11 @@ impl DriftEntry {
                 author,
             },
         }
+    }
+
+    /// Returns whether a field of the manifest has another value.
+    pub fn is_of_manifest(&self) -> bool {
+        matches!(self.kind, DriftKind::Changed | DriftKind::Removed)
     }
 
     /// An object that this provider applied and that the state does not have. A PVC stays for its data, and a Job ends
@@ -181,7 +186,7 @@ impl DriftEntry {
 
     /// Writes a changed value to the attributes that set the field.
     pub fn show(&self, block: &Block, state: &mut Value) {
-        if !matches!(self.kind, DriftKind::Changed | DriftKind::Removed) {
+        if !self.is_of_manifest() {
             return;
         }
         for place in attributes::of(block, state, &self.object, &self.change.field) {

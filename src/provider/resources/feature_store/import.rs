@@ -3,7 +3,7 @@
 
 use serde_json::Value as Json;
 
-use crate::cluster::{CancellationToken, Cluster, StoreName};
+use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::names;
 use crate::feast::ownership::Ownership;
 use crate::feast::secrets::store_secret;
@@ -17,7 +17,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, MismatchError, Value, encode
 
 use super::desired_store::DesiredStore;
 use super::import_operator::import_from_operator;
-use super::parse::parse_over;
+use super::parse::{Parsed, live_was_scaled, parse_over};
 use super::private_state::PrivateState;
 use super::{computed, identity};
 
@@ -93,14 +93,18 @@ pub async fn first_state(
     stop: &CancellationToken,
     store: &StoreName,
 ) -> Result<ImportedState, Diagnostic> {
-    let key = Key::new(Kind::Secret, names::main(&store.name));
+    let failed = |error: cluster::Error| {
+        diagnostics::cluster_error("Cannot import the feature store", &error)
+    };
+    let key = store_secret::key(&store.name);
     let secret = cluster.get(&store.namespace, &key, stop).await;
-    let secret = secret
-        .map_err(|error| diagnostics::cluster_error("Cannot import the feature store", &error))?;
+    let secret = secret.map_err(failed)?;
     match secret.as_ref().and_then(store_secret::configuration) {
         Some(configuration) => {
             let ownership = Ownership::of(secret.as_ref());
-            from_secret(block, store, &configuration, &ownership)
+            let was_scaled = was_scaled(cluster, stop, store, &configuration).await;
+            let was_scaled = was_scaled.map_err(failed)?;
+            from_secret(block, store, &configuration, was_scaled, &ownership)
         }
         None => import_from_operator(block, cluster, store, stop).await,
     }
@@ -151,6 +155,23 @@ impl ImportTarget {
     }
 }
 
+/// Returns whether several pods ran before the feature store was scaled to zero. It matters only for a configuration
+/// with `replicas = 0`, which `ignore_changes` has kept; no request is sent for any other.
+async fn was_scaled(
+    cluster: &Cluster,
+    stop: &CancellationToken,
+    store: &StoreName,
+    configuration: &Json,
+) -> Result<bool, cluster::Error> {
+    let replicas = configuration.pointer("/services/scaling/replicas");
+    if replicas.and_then(Json::as_i64) != Some(0) {
+        return Ok(false);
+    }
+    let key = Key::new(Kind::Deployment, names::main(&store.name));
+    let deployment = cluster.get(&store.namespace, &key, stop).await?;
+    Ok(deployment.as_ref().is_some_and(live_was_scaled))
+}
+
 /// Returns the first state of a feature store whose Secret holds this configuration.
 ///
 /// # Errors
@@ -160,6 +181,7 @@ fn from_secret(
     block: &Block,
     store: &StoreName,
     configuration: &Json,
+    was_scaled: bool,
     ownership: &Ownership,
 ) -> Result<ImportedState, Diagnostic> {
     let unreadable = |reasons: Vec<String>| {
@@ -172,6 +194,10 @@ fn from_secret(
     state.set("namespace", Value::string(&store.namespace));
     let parsed = parse_over(block, &state, &state)
         .map_err(|errors| unreadable(errors.into_iter().map(|error| error.detail).collect()))?;
+    let parsed = Parsed {
+        was_scaled,
+        ..parsed
+    };
     let mut private = PrivateState {
         owner_id: ownership.owner_id().map(str::to_owned),
         ..PrivateState::default()
@@ -236,6 +262,58 @@ mod tests {
         let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
         assert_eq!(errors(&planned.diagnostics), [""; 0]);
         assert_eq!(planned.state, refreshed.state);
+    }
+
+    /// Another client has scaled the feature store to zero, `ignore_changes` keeps that, and with it the strategy and
+    /// the PodDisruptionBudget of two replicas.
+    #[test]
+    fn a_feature_store_that_is_kept_at_zero_replicas_has_no_drift() {
+        const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+        let provider = TestProvider::new();
+        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+        let config = provider.config(&json!({
+            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+            "services": {
+                "feastApply": "none",
+                "scaling": {"replicas": 2},
+                "podDisruptionBudgets": {"minAvailable": 1},
+                "onlineStore": {"persistence": database("postgres")},
+                "registry": {"local": {"persistence": database("sql")}},
+            },
+        }));
+        let (state, private) = provider.create(&config);
+        provider.server.requests();
+        provider.import("ns/x");
+        assert_eq!(provider.server.requests(), [format!("GET {SECRET}")]);
+
+        let scale = |live: &mut Json| live["spec"]["replicas"] = json!(0);
+        provider.server.edit(DEPLOYMENT, scale);
+        let scaled = provider.read(&state, &private);
+        let mut kept = config;
+        kept.set("services", scaled.state.attribute("services").clone());
+        let labels = [("team".to_owned(), Value::string("a"))];
+        kept.set("labels", Value::Map(labels.into()));
+        let planned = provider.plan(&scaled.state, &scaled.private, &kept);
+        let applied = provider.apply(&scaled.state, &planned, &kept);
+        assert_eq!(errors(&applied.diagnostics), [""; 0]);
+
+        provider.server.requests();
+        let imported = provider.import("ns/x");
+        assert_eq!(texts(&imported.diagnostics), [""; 0]);
+        let requests = [format!("GET {SECRET}"), format!("GET {DEPLOYMENT}")];
+        assert_eq!(provider.server.requests(), requests);
+        let resource = &imported.resources[0];
+        assert_eq!(
+            resource.state.attribute("strategy").as_str(),
+            Some("RollingUpdate")
+        );
+        let refreshed = provider.read(&resource.state, &resource.private);
+        assert_eq!(refreshed.state.attribute("drift"), &Value::List(Vec::new()));
+        let before = provider.read(&applied.state, &applied.private);
+        assert_eq!(
+            refreshed.state.attribute("objects"),
+            before.state.attribute("objects")
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use serde_json::{Value as Json, json};
 
 use crate::cluster::operator::{self, OperatorObjects};
-use crate::cluster::{CancellationToken, Cluster, Reason, StoreName};
+use crate::cluster::{CancellationToken, Cluster, StoreName};
 use crate::feast::{self, names};
 use crate::kubernetes::diff::foreign::with_foreign_elements;
 use crate::kubernetes::diff::project;
@@ -34,7 +34,7 @@ pub async fn import_from_operator(
     let resource = match cluster.custom_resource(store, stop).await {
         Ok(Some(resource)) => resource,
         Ok(None) => return Err(diagnostics::no_feature_store(store, cluster.server())),
-        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => {
+        Err(error) if error.is_forbidden() => {
             return Err(diagnostics::custom_resource_forbidden(store, &error));
         }
         Err(error) => return Err(diagnostics::cluster_error(summary, &error)),

@@ -1,6 +1,7 @@
 //! Updates that interrupt the feature store.
 
 use crate::feast::names;
+use crate::feast::secrets::store_secret;
 use crate::feast::spec::{Replicas, Strategy};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
@@ -12,12 +13,11 @@ use super::prior_state::PriorState;
 /// Returns a warning if an update stops all pods before it starts new ones.
 pub fn warning(prior: &PriorState<'_>, desired: &DesiredStore) -> Option<Diagnostic> {
     let DesiredStore { store, objects } = desired;
-    let main = names::main(&store.name);
-    let deployment = Key::new(Kind::Deployment, &main);
+    let deployment = Key::new(Kind::Deployment, names::main(&store.name));
     let before = prior.observed.get(&deployment)?;
     let has_pods =
         before["spec"]["replicas"] != 0 && !matches!(store.replicas, Replicas::Stopped { .. });
-    let secret = Key::new(Kind::Secret, &main);
+    let secret = store_secret::key(&store.name);
     let file = format!("/stringData/{}", names::FEATURE_STORE_YAML);
     let differs = |key: &Key, pointer: &str| {
         let [before, after] = [&prior.observed, &objects.manifests]

@@ -6,6 +6,7 @@
 
 use serde_json::Value as Json;
 
+use crate::cluster::StoreName;
 use crate::feast::custom_resource::manifest::{self, ManifestError};
 use crate::feast::names;
 use crate::provider::diagnostics;
@@ -18,10 +19,10 @@ use super::private_state::PrivateState;
 /// Returns the state of the feature store that the manifest of another resource names.
 pub fn move_state(block: &Block, request: &MoveResourceStateRequest) -> MoveResourceStateResponse {
     match source(request) {
-        Ok(Source { namespace, name }) => {
-            let json = serde_json::json!({
-                "id": format!("{namespace}/{name}"), "namespace": namespace, "name": name,
-            });
+        Ok(store) => {
+            let id = store.to_string();
+            let StoreName { namespace, name } = store;
+            let json = serde_json::json!({"id": id, "namespace": namespace, "name": name});
             let state = encode(&block.attributes, &json);
             let private = PrivateState {
                 is_moved: true,
@@ -49,13 +50,8 @@ pub fn is_unread(block: &Block, state: &Value, private: &[u8]) -> bool {
         && PrivateState::decode(block, state, private).is_moved
 }
 
-#[derive(Debug, PartialEq)]
-struct Source {
-    namespace: String,
-    name: String,
-}
-
-fn source(request: &MoveResourceStateRequest) -> Result<Source, Diagnostic> {
+/// Returns the feature store of the manifest.
+fn source(request: &MoveResourceStateRequest) -> Result<StoreName, Diagnostic> {
     let state = &request.source_state;
     let kind = request.source_type_name.as_str();
     let failed = |error: ManifestError| diagnostics::unmovable_manifest(kind, &error);
@@ -80,7 +76,7 @@ fn source(request: &MoveResourceStateRequest) -> Result<Source, Diagnostic> {
     let mut namespace = (namespace.into_iter())
         .filter_map(Json::as_str)
         .filter(|namespace| !namespace.is_empty());
-    Ok(Source {
+    Ok(StoreName {
         namespace: namespace
             .next()
             .unwrap_or(names::DEFAULT_NAMESPACE)

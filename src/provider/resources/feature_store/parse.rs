@@ -17,7 +17,8 @@ pub struct Parsed {
     pub json: Json,
     /// The paths that are known only after apply. Rules that read any of them are checked again at apply.
     pub unknown: BTreeSet<Path>,
-    /// Whether several pods can run by the prior state.
+    /// True if the prior strategy is `RollingUpdate`. Matters only for `replicas = 0`, which `ignore_changes` can keep:
+    /// the strategy and the PodDisruptionBudget then stay as they were.
     pub was_scaled: bool,
     /// Warnings about values that break a rule and are those in the prior state.
     pub tolerated: Diagnostics,
@@ -73,10 +74,17 @@ pub fn parse_over(block: &Block, value: &Value, prior: &Value) -> Result<Parsed,
     })
 }
 
-/// Returns whether several pods can run by this state.
+/// Returns whether the strategy in this state is `RollingUpdate`.
 pub fn was_scaled(state: &Value) -> bool {
-    state.attribute("strategy").as_str() == Some("RollingUpdate")
+    state.attribute("strategy").as_str() == Some(ROLLING_UPDATE)
 }
+
+/// Returns whether the strategy of this live Deployment is `RollingUpdate`.
+pub fn live_was_scaled(deployment: &Json) -> bool {
+    deployment["spec"]["strategy"]["type"] == ROLLING_UPDATE
+}
+
+const ROLLING_UPDATE: &str = "RollingUpdate";
 
 /// Returns the warnings about a configuration that breaks no rule.
 pub fn warnings(parsed: &Parsed) -> Diagnostics {

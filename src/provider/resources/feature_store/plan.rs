@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 use crate::cluster::{CancellationToken, StoreName};
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
 use crate::feast::names;
+use crate::feast::secrets::store_secret;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
@@ -126,6 +127,8 @@ pub fn plan_offline(
     }
 }
 
+/// Plans a create, an update or a replacement, without a cluster.
+///
 /// # Errors
 ///
 /// The configuration is not valid, or the API server would reject a change of it in the middle of an update.
@@ -138,9 +141,7 @@ fn plan_change(
 ) -> Result<(PlanResourceChangeResponse, PlannedStore), Diagnostics> {
     let block = prior.block;
     let parsed = parse_over(block, &request.config, prior.value)?;
-    let mut state = request.config.clone();
-    keep_prior(&block.attributes, &mut state, prior.value);
-    set_namespace(&mut state, default_namespace, prior.value);
+    let mut state = planned_state(prior, default_namespace, &request.config);
     let requires_replace = requires_replace(block, prior.value, &state);
     let is_update = requires_replace.is_empty();
     let mut errors = check_default_namespace(block, &request.config, &state);
@@ -151,8 +152,8 @@ fn plan_change(
         return Err(errors);
     }
 
-    let namespace = state.attribute("namespace").as_str();
-    let mut desired = namespace.and_then(|namespace| DesiredStore::of(&parsed, namespace));
+    let mut desired = (state.attribute("namespace").as_str())
+        .and_then(|namespace| DesiredStore::of(&parsed, namespace));
     let ignored = ignored::paths(validated_config, &request.config, prior.value);
     let kept = match &mut desired {
         Some(desired) if is_update && !ignored.is_empty() => {
@@ -165,16 +166,7 @@ fn plan_change(
         None => computed::write_unknown(block, &mut state, &parsed),
     }
 
-    let mut diagnostics = data_loss_warnings(prior, &parsed, desired.as_ref(), &state, is_update);
-    // With `-minimal-refresh`, Terraform plans once before the refresh and uses the plan after it, so this is no error.
-    let unread = prior.check_was_read().err();
-    diagnostics.extend(unread.map(|error| Diagnostic {
-        severity: Severity::Warning,
-        ..error
-    }));
-    if let Some(desired) = desired.as_ref().filter(|_| is_update) {
-        diagnostics.extend(update_warnings(prior, &state, desired, force));
-    }
+    let mut diagnostics = warnings(prior, &parsed, desired.as_ref(), &state, is_update, force);
     diagnostics.extend(parsed.tolerated);
     let store = PlannedStore {
         store: store_name(&state),
@@ -195,6 +187,37 @@ fn plan_change(
         diagnostics,
     };
     Ok((planned, store))
+}
+
+/// Returns the configuration with its namespace, and with equivalent values in the form of the prior state, but without
+/// the computed attributes.
+fn planned_state(prior: &PriorState<'_>, default_namespace: Option<&str>, config: &Value) -> Value {
+    let mut state = config.clone();
+    keep_prior(&prior.block.attributes, &mut state, prior.value);
+    set_namespace(&mut state, default_namespace, prior.value);
+    state
+}
+
+/// Returns the warnings about the change.
+fn warnings(
+    prior: &PriorState<'_>,
+    parsed: &Parsed,
+    desired: Option<&DesiredStore>,
+    state: &Value,
+    is_update: bool,
+    force: bool,
+) -> Diagnostics {
+    let mut warnings = data_loss_warnings(prior, parsed, desired, state, is_update);
+    // With `-minimal-refresh`, Terraform plans once before the refresh and uses the plan after it, so this is no error.
+    let unread = prior.check_was_read().err();
+    warnings.extend(unread.map(|error| Diagnostic {
+        severity: Severity::Warning,
+        ..error
+    }));
+    if let Some(desired) = desired.filter(|_| is_update) {
+        warnings.extend(update_warnings(prior, state, desired, force));
+    }
+    warnings
 }
 
 /// Returns the warnings about data that the update or the replacement deletes.
@@ -328,7 +351,7 @@ fn set_computed(state: &mut Value, desired: &DesiredStore, prior: &PriorState<'_
     let (block, value) = (prior.block, prior.value);
     let planned = &desired.objects.manifests;
     computed::write(block, state, &desired.computed());
-    let secret = Key::new(Kind::Secret, names::main(&desired.store.name));
+    let secret = store_secret::key(&desired.store.name);
     let is_secret_changed =
         planned.get(&secret) != prior.observed.get(&secret) || prior.private.secrets_changed;
     let prior_or_unknown = |name: &str, is_unknown: bool| match is_unknown {
@@ -380,7 +403,10 @@ fn changes_pods(store: &str, prior: &Manifests, planned: &Manifests) -> bool {
     let main = names::main(store);
     let determines_pods = |key: &&Key| match key.kind {
         Kind::Deployment => key.name == main,
-        kind => matches!(kind, Kind::HorizontalPodAutoscaler | Kind::Job),
+        kind => matches!(
+            kind,
+            Kind::HorizontalPodAutoscaler | Kind::ScaledObject | Kind::Job
+        ),
     };
     let keys = prior.keys().chain(planned.keys());
     let mut keys = keys.filter(determines_pods);
@@ -415,11 +441,15 @@ mod tests {
     use crate::schema::provider::ClientCapabilities;
 
     fn config(block: &Block, replicas: i32) -> Value {
+        scaled(block, &json!({"replicas": replicas}))
+    }
+
+    fn scaled(block: &Block, scaling: &Json) -> Value {
         let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
         let json = json!({
             "name": "x", "namespace": "ns", "feastProject": "p",
             "services": {
-                "scaling": {"replicas": replicas},
+                "scaling": scaling,
                 "onlineStore": {"persistence": database("postgres")},
                 "registry": {"local": {"persistence": database("sql")}},
             },
@@ -513,6 +543,21 @@ mod tests {
             unknown(&plan(&block, Some(&prior), &waiting).state),
             [""; 0]
         );
+    }
+
+    #[test]
+    fn changes_of_a_scaled_object_make_the_number_of_pods_unknown() {
+        let block = testing::block();
+        let keda = |max: i32| {
+            let triggers = json!([{"type": "cron", "metadata": {}}]);
+            let keda = json!({"triggers": triggers, "maxReplicas": max});
+            scaled(&block, &json!({"keda": keda}))
+        };
+        let prior = stored(&block, &keda(2));
+        for (max, expected) in [(2, &[][..]), (3, &["scaling_status"])] {
+            let planned = plan(&block, Some(&prior), &keda(max));
+            assert_eq!(unknown(&planned.state), expected, "{max}");
+        }
     }
 
     /// Whether a plan of the applied configuration undoes drift, by the kind of drift.

@@ -4,19 +4,22 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value as Json;
+
 use crate::cluster::preflight::permissions::Permission;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
 use crate::kubernetes::kind::{Access, Kind};
-use crate::kubernetes::quota::Shortage;
+use crate::kubernetes::quota::{Counted, Shortage};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Block, Diagnostic, Diagnostics, Path, Value};
 
-use super::apply::sources_errors;
 use super::attribute_paths::AttributePaths;
 use super::cluster_check::{Findings, Freed, check_create, check_update};
+use super::manifests::Manifests;
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
+use super::user_sources::sources_errors;
 
 /// A plan with changes.
 pub struct Preflight<'a> {
@@ -31,10 +34,8 @@ pub struct Preflight<'a> {
 impl Preflight<'_> {
     /// Returns the findings. Empty if no preflight is configured.
     pub async fn run(&self, settings: &Settings, stop: &CancellationToken) -> Diagnostics {
-        match settings.preflight() {
-            Ok(true) => {}
-            Ok(false) => return Vec::new(),
-            Err(diagnostic) => return vec![diagnostic],
+        if !settings.preflight() {
+            return Vec::new();
         }
         let Some(store) = &self.store.store else {
             return vec![diagnostics::preflight_incomplete(
@@ -78,6 +79,8 @@ impl Preflight<'_> {
             .collect()
     }
 
+    /// Checks the writes of the planned change.
+    ///
     /// # Errors
     ///
     /// The error after which no further request makes sense.
@@ -114,7 +117,7 @@ impl Preflight<'_> {
         stop: &CancellationToken,
     ) -> Diagnostics {
         let namespace = &store.namespace;
-        let (pods, quota, (references, unread)) = tokio::join!(
+        let (pods, quota, (references, unread), metrics) = tokio::join!(
             cluster.check_pods(store, &found.manifests, &found.live, stop),
             async {
                 match found.frees_quota {
@@ -128,10 +131,12 @@ impl Preflight<'_> {
                 }
             },
             cluster.missing_references(namespace, &found.manifests, stop),
+            missing_metrics(cluster, &found.manifests, stop),
         );
         let mut errors: Vec<&cluster::Error> = found.refused.iter().collect();
         let mut unchecked: Vec<&cluster::Error> = found.unchecked.iter().chain(&unread).collect();
         let mut findings = self.before_writes(store, &found);
+        findings.extend(metrics);
         match &pods {
             Ok(Some(checked)) => {
                 errors.extend(&checked.refused);
@@ -169,7 +174,8 @@ impl Preflight<'_> {
     /// Returns what an apply reports before its first write.
     fn before_writes(&self, store: &StoreName, found: &Findings) -> Diagnostics {
         let occupied = found.occupied;
-        let occupied = occupied.map(|occupied| diagnostics::already_exists(store, occupied));
+        let occupied =
+            occupied.map(|occupied| diagnostics::already_exists(store, occupied, &found.live));
         let desired = self.store.desired.iter();
         let sources = desired.flat_map(|desired| sources_errors(desired, &found.missing, None));
         let sources = (sources.zip(&found.missing))
@@ -209,18 +215,35 @@ impl Preflight<'_> {
 
     /// Returns the attribute with the number of pods, if the quota counts pods.
     fn quota_attribute(&self, shortage: &Shortage) -> Option<Path> {
-        let resource = shortage.resource.as_str();
-        let of_pods = ["pods", "cpu", "memory", "requests.", "limits."];
-        let counts_pods = resource != "requests.storage"
-            && of_pods.iter().any(|prefix| resource.starts_with(prefix));
+        if shortage.counted() != Counted::Pods {
+            return None;
+        }
         let attributes = [
             "services.scaling.replicas",
             "services.scaling.autoscaling.min_replicas",
+            "services.scaling.keda.min_replicas",
         ];
-        let attributes = attributes.into_iter().filter(|_| counts_pods);
-        let mut attributes = attributes.map(Path::of);
+        let mut attributes = attributes.into_iter().map(Path::of);
         attributes.find(|path| self.planned.get(path).is_some_and(|value| !value.is_null()))
     }
+}
+
+/// Returns a warning if the cluster has no metrics for an autoscaler that scales by CPU and memory usage alone.
+async fn missing_metrics(
+    cluster: &Cluster,
+    manifests: &Manifests,
+    stop: &CancellationToken,
+) -> Option<Diagnostic> {
+    let is_usage =
+        |metric: &Json| metric["type"] == "Resource" || metric["type"] == "ContainerResource";
+    let scales_by_usage = manifests.iter().any(|(key, manifest)| {
+        let metrics = manifest["spec"]["metrics"].as_array();
+        key.kind == Kind::HorizontalPodAutoscaler
+            && metrics.is_some_and(|metrics| metrics.iter().all(is_usage))
+    });
+    let is_missing = scales_by_usage && cluster.has_metrics_api(stop).await == Some(false);
+    let autoscaling = Path::of("services.scaling.autoscaling");
+    is_missing.then(|| at(diagnostics::no_metrics_api(), Some(autoscaling)))
 }
 
 /// Returns whether the object was refused by a quota.
@@ -243,7 +266,7 @@ fn at(diagnostic: Diagnostic, place: Option<Path>) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value as Json, json};
+    use serde_json::json;
 
     use super::*;
     use crate::kubernetes::quantity::Quantity;
@@ -278,10 +301,19 @@ mod tests {
             prior: None,
         };
         let autoscaled = scaled(json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}));
+        let triggers = json!([{"type": "cron", "metadata": {}}]);
+        let keda = json!({"triggers": triggers, "minReplicas": 2, "maxReplicas": 3});
+        let keda = scaled(json!({"keda": keda}));
         for (planned, resource, expected) in [
             (&fixed, "pods", Some("services.scaling.replicas")),
             (&fixed, "limits.memory", Some("services.scaling.replicas")),
             (&fixed, "requests.cpu", Some("services.scaling.replicas")),
+            (&fixed, "count/pods", Some("services.scaling.replicas")),
+            (
+                &fixed,
+                "ephemeral-storage",
+                Some("services.scaling.replicas"),
+            ),
             (&fixed, "requests.storage", None),
             (&fixed, "services", None),
             (
@@ -289,6 +321,7 @@ mod tests {
                 "cpu",
                 Some("services.scaling.autoscaling.min_replicas"),
             ),
+            (&keda, "pods", Some("services.scaling.keda.min_replicas")),
         ] {
             let shortage = Shortage {
                 quota: "q".to_owned(),

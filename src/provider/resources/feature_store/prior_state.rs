@@ -7,13 +7,15 @@ use serde_json::Value as Json;
 
 use crate::cluster::StoreName;
 use crate::feast::config::{Drift, FeatureStore};
+use crate::feast::render;
+use crate::feast::rendered::StoreInputs;
 use crate::feast::spec::{Defaults, Store};
 use crate::kubernetes::Kind;
 use crate::provider::diagnostics;
 use crate::schema::{Block, Diagnostic, Value, decode};
 
-use super::desired_store::DesiredStore;
 use super::manifests::Manifests;
+use super::parse::was_scaled;
 use super::private_state::PrivateState;
 
 /// The state and the private data that an operation starts from.
@@ -89,14 +91,22 @@ impl<'a> PriorState<'a> {
         value
     }
 
-    /// Renders the configuration of the last apply. `value` is [`Self::applied_value`].
-    pub fn render_applied(&self, value: &Value) -> Option<DesiredStore> {
-        match &self.private.applied_attributes {
-            Some(attributes) => DesiredStore::of_state(&attributes.config()?, value),
-            None => DesiredStore::of_state(self.config().ok()?, value),
-        }
+    /// Returns what the hashes of the last apply depend on, without rendering its objects. `value` is
+    /// [`Self::applied_value`]. `None` where this version of the provider cannot read the configuration.
+    pub fn applied_inputs(&self, value: &Value) -> Option<StoreInputs> {
+        let defaults = Defaults {
+            namespace: Some(value.attribute("namespace").as_str()?.to_owned()),
+            was_scaled: was_scaled(value),
+        };
+        let spec = match &self.private.applied_attributes {
+            Some(attributes) => Store::new(&attributes.config()?, &defaults),
+            None => Store::new(self.config().ok()?, &defaults),
+        };
+        Some(render::inputs(&spec))
     }
 
+    /// Checks that a moved state has been refreshed.
+    ///
     /// # Errors
     ///
     /// A `moved` block has made the state, and it was not refreshed since.

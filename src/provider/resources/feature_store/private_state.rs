@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -65,6 +66,13 @@ pub struct PrivateState {
     /// True for the state of a `moved` block before its first refresh: it has only the name of the feature store.
     #[serde(skip_serializing_if = "is_false")]
     pub is_moved: bool,
+}
+
+/// The field that the present format always has, and that the formats of earlier versions do not have.
+#[derive(Deserialize)]
+struct Current {
+    #[serde(rename = "last_applied")]
+    _last_applied: IgnoredAny,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -126,12 +134,13 @@ impl PrivateState {
     /// Reads private data and, where an earlier version of the provider wrote it or there is none, the `state` beside
     /// it.
     pub fn decode(block: &Block, state: &Value, private: &[u8]) -> Self {
-        let json: Json = serde_json::from_slice(&decompressed(private)).unwrap_or_default();
-        let is_current = json.get("last_applied").is_some();
-        let current = is_current.then(|| serde_json::from_value::<Self>(json.clone()).ok());
-        let mut decoded = current
-            .flatten()
-            .unwrap_or_else(|| legacy::convert(block, state, json));
+        let json = decompressed(private);
+        let is_current = serde_json::from_slice::<Current>(&json).is_ok();
+        let current = is_current.then(|| serde_json::from_slice::<Self>(&json).ok());
+        let mut decoded = current.flatten().unwrap_or_else(|| {
+            let json = serde_json::from_slice(&json).unwrap_or_default();
+            legacy::convert(block, state, json)
+        });
         let attributes = decoded.applied_attributes.as_ref();
         if attributes.is_some_and(|attributes| attributes.config().is_none()) {
             // Without them the state is the only configuration, so its drift counts as applied.
@@ -187,6 +196,11 @@ fn compressed(data: &[u8]) -> Private {
     // Writing to memory does not fail.
     encoder.write_all(data).ok();
     encoder.finish().unwrap_or_default()
+}
+
+/// Returns whether the private data has the gzip format.
+pub fn is_compressed(private: &[u8]) -> bool {
+    private.starts_with(&[0x1f, 0x8b])
 }
 
 /// Returns the JSON of private data. Earlier versions of the provider did not compress it.

@@ -25,7 +25,7 @@ use super::import::{ImportedState, first_state};
 use super::manifests::{self, Manifests};
 use super::moved::is_unread;
 use super::prior_state::{PriorState, store_name};
-use super::private_state::{AppliedAttributes, PrivateState, RolloutProgress};
+use super::private_state::{AppliedAttributes, PrivateState, RolloutProgress, is_compressed};
 use super::secret_drift::{self, SecretDrift};
 
 /// Reads the current state of a feature store; null if none of its objects exists.
@@ -71,7 +71,9 @@ pub async fn read(
     match refresh(&cluster, stop, &prior).await {
         Ok(Some(refreshed)) => {
             response.diagnostics.extend(refreshed.warnings);
-            response.private = refreshed.private.encode();
+            if refreshed.private != prior.private || !is_compressed(&response.private) {
+                response.private = refreshed.private.encode();
+            }
             response.state = refreshed.state;
         }
         Ok(None) => response.state = Value::Null,
@@ -114,34 +116,24 @@ async fn refresh(
         .private
         .rewrites
         .restore_applied(last_applied, &mut live);
-    let observed = observed(last_applied, &live);
-    if observed.is_empty() {
+    if !last_applied.keys().any(|key| live.contains_key(key)) {
         return Ok(None);
     }
     let mut state = prior.applied_value();
     let mut drift = drift::find(cluster, policy(&state), last_applied, &live);
-    let is_drift = |entry: &DriftEntry| entry.kind != DriftKind::Added;
+    let observed = observed(last_applied, &live, &drift);
     let deployments = Deployments::of(&store, &live);
-    let mut private = PrivateState {
-        rollout: rollout(prior.private.rollout, &live, deployments.as_ref()),
-        sources: prior.private.sources.clone(),
-        owner_id: prior.private.owner_id.clone(),
-        last_applied: last_applied.clone(),
-        kept_pvcs: prior.private.kept_pvcs.clone(),
-        rewrites: prior.private.rewrites.clone(),
-        applied_attributes: (drift.iter().any(is_drift))
-            .then(|| AppliedAttributes::of(prior.block, &state)),
-        ..PrivateState::default()
-    };
-    private.set_observed(&observed);
+    let rollout = rollout(prior.private.rollout, &live, deployments.as_ref());
+    let mut private = refreshed_private(prior, &state, rollout, &observed, &drift);
     if let Some(deployments) = &deployments {
         let secret_drift = SecretDrift {
             cluster,
             stop,
-            desired: prior.render_applied(&state).as_ref(),
+            namespace: &store.namespace,
+            inputs: prior.applied_inputs(&state).as_ref(),
             deployment: deployments.servers,
             lineage: deployments.lineage,
-            secret: live.get(&Key::new(Kind::Secret, names::main(&store.name))),
+            secret: live.get(&store_secret::key(&store.name)),
         }
         .compare(&private.sources)
         .await;
@@ -156,6 +148,45 @@ async fn refresh(
     }
     let drift: Vec<Drift> = drift.iter().map(DriftEntry::described).collect();
     computed::set_drift(prior.block, &mut state, &drift);
+    Ok(Some(Refreshed {
+        state,
+        private,
+        warnings: warnings(&store, last_applied, &live, &drift),
+    }))
+}
+
+/// Returns the private state after a refresh, without the drift of Secrets. `state` is the state of the last apply.
+fn refreshed_private(
+    prior: &PriorState<'_>,
+    state: &Value,
+    rollout: RolloutProgress,
+    observed: &Manifests,
+    drift: &[DriftEntry],
+) -> PrivateState {
+    let before = &prior.private;
+    let is_drift = |entry: &DriftEntry| entry.kind != DriftKind::Added;
+    let mut private = PrivateState {
+        rollout,
+        sources: before.sources.clone(),
+        owner_id: before.owner_id.clone(),
+        last_applied: before.last_applied.clone(),
+        kept_pvcs: before.kept_pvcs.clone(),
+        rewrites: before.rewrites.clone(),
+        applied_attributes: (drift.iter().any(is_drift))
+            .then(|| AppliedAttributes::of(prior.block, state)),
+        ..PrivateState::default()
+    };
+    private.set_observed(observed);
+    private
+}
+
+/// Returns the warnings about fields that others have added, and about objects that the Feast operator owns.
+fn warnings(
+    store: &StoreName,
+    last_applied: &Manifests,
+    live: &BTreeMap<Key, Json>,
+    drift: &[Drift],
+) -> Diagnostics {
     let added = drift
         .iter()
         .filter(|drift| drift.change == DriftKind::Added);
@@ -163,18 +194,14 @@ async fn refresh(
     let operator_owned: Vec<&Key> = (last_applied.keys())
         .filter(|key| {
             live.get(key)
-                .is_some_and(|live| is_managed_by_operator(live, &store))
+                .is_some_and(|live| is_managed_by_operator(live, store))
         })
         .collect();
     let mut warnings = Vec::from_iter(diagnostics::added_by_others(&added));
     if !operator_owned.is_empty() {
-        warnings.push(diagnostics::owned_by_operator(&store, &operator_owned));
+        warnings.push(diagnostics::owned_by_operator(store, &operator_owned));
     }
-    Ok(Some(Refreshed {
-        state,
-        private,
-        warnings,
-    }))
+    warnings
 }
 
 /// Reads the objects of these keys, and those that the last apply recorded in the Secret of the feature store and the
@@ -186,7 +213,7 @@ pub async fn read_objects(
     stop: &CancellationToken,
 ) -> Result<BTreeMap<Key, Json>, cluster::Error> {
     let mut live = cluster.read_for_refresh(store, keys, stop).await?;
-    let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
+    let secret = live.get(&store_secret::key(&store.name));
     let kinds: BTreeSet<Kind> = keys.iter().map(|key| key.kind).collect();
     let mut listed = secret.map(store_secret::objects).unwrap_or_default();
     // A list request has returned all objects of the other kinds.
@@ -201,12 +228,18 @@ pub async fn read_objects(
 }
 
 /// Returns the existing objects, as far as their manifests name fields of them.
-fn observed(manifests: &Manifests, live: &BTreeMap<Key, Json>) -> Manifests {
+fn observed(manifests: &Manifests, live: &BTreeMap<Key, Json>, drift: &[DriftEntry]) -> Manifests {
+    let changes = drift.iter().filter(|entry| entry.is_of_manifest());
+    let changed: BTreeSet<&Key> = changes.map(|entry| &entry.object).collect();
     let existing = manifests
         .iter()
         .filter_map(|(key, manifest)| Some((key, manifest, live.get(key)?)));
     existing
-        .map(|(key, manifest, live)| (key.clone(), project(manifest, live)))
+        .map(|(key, manifest, live)| match changed.contains(key) {
+            true => (key.clone(), project(manifest, live)),
+            // An object without changes projects to its manifest.
+            false => (key.clone(), manifest.clone()),
+        })
         .collect()
 }
 
@@ -238,10 +271,10 @@ fn rollout(
     live: &BTreeMap<Key, Json>,
     deployments: Option<&Deployments<'_>>,
 ) -> RolloutProgress {
-    let is_complete = deployments.is_none_or(Deployments::is_complete);
+    let is_complete = || deployments.is_none_or(Deployments::is_complete);
     if live.iter().any(|(key, live)| is_failed_job(key, live)) {
         RolloutProgress::Failed
-    } else if before != RolloutProgress::Complete && !is_complete {
+    } else if before != RolloutProgress::Complete && !is_complete() {
         RolloutProgress::Pending
     } else {
         RolloutProgress::Complete
@@ -278,6 +311,7 @@ fn policy(state: &Value) -> DriftPolicy {
 mod tests {
     use serde_json::json;
 
+    use super::super::private_state::decompressed;
     use super::*;
     use crate::provider::tests::test_provider::{TestProvider, errors, summaries};
 
@@ -353,6 +387,9 @@ mod tests {
         let (config, state, private) = create(&provider);
         let refreshed = provider.read(&state, &private);
         assert_eq!((&refreshed.state, &refreshed.private), (&state, &private));
+        // Earlier versions did not compress it.
+        let uncompressed = decompressed(&private);
+        assert_eq!(provider.read(&state, &uncompressed).private, private);
         let planned = provider.plan(&state, &private, &config);
         assert_eq!(planned.state, state);
     }

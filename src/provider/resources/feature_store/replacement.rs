@@ -26,10 +26,10 @@ use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostic, Diagnostics, Path, Severity, Value};
 
-use super::apply::sources_errors;
 use super::cluster_check::{Findings, Freed, check_create};
 use super::plan::PlannedStore;
 use super::prior_state::PriorState;
+use super::user_sources::sources_errors;
 
 /// The destruction of a feature store before a new one is created, under the same name or another one.
 pub struct Replacement {
@@ -90,6 +90,7 @@ impl Replacement {
 
     fn diagnostics(&self, new: &StoreName, planned: &PlannedStore, found: Findings) -> Diagnostics {
         let Findings {
+            live,
             occupied,
             diagnostics,
             missing,
@@ -97,8 +98,10 @@ impl Replacement {
             unchecked: not_checked,
             ..
         } = found;
-        let occupied = occupied
-            .map(|occupied| diagnostics::already_exists(new, occupied).at(self.attribute.clone()));
+        let occupied = occupied.map(|occupied| {
+            let error = diagnostics::already_exists(new, occupied, &live);
+            error.at(self.attribute.clone())
+        });
         let missing = (planned.desired.as_ref())
             .map(|desired| sources_errors(desired, &missing, None))
             .unwrap_or_default();

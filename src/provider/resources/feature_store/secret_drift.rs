@@ -9,24 +9,23 @@ use serde_json::{Value as Json, json};
 use crate::cluster::{CancellationToken, Cluster};
 use crate::feast::config::DriftKind;
 use crate::feast::names;
-use crate::feast::objects::Objects;
-use crate::feast::secrets::hashes::{PodHashes, hmac_hash};
-use crate::feast::secrets::resolve::{Resolved, Secrets};
+use crate::feast::rendered::StoreInputs;
+use crate::feast::secrets::hashes::{PodHashes, StoreHashes, hmac_hash};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::secrets::store_secret;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::managed_fields::{Author, ManagedFields, last_writer};
 use crate::kubernetes::{Key, Kind};
 
-use super::desired_store::DesiredStore;
 use super::drift::DriftEntry;
 
 /// The live objects to compare.
 pub struct SecretDrift<'a> {
     pub cluster: &'a Arc<Cluster>,
     pub stop: &'a CancellationToken,
-    /// The configuration of the last apply; `None` where it cannot be read.
-    pub desired: Option<&'a DesiredStore>,
+    pub namespace: &'a str,
+    /// What the hashes of the last apply depend on; `None` where its configuration cannot be read.
+    pub inputs: Option<&'a StoreInputs>,
     /// The Deployment of the servers.
     pub deployment: &'a Json,
     /// The Deployment of the lineage server.
@@ -38,15 +37,16 @@ pub struct SecretDrift<'a> {
 /// The result of a comparison.
 pub struct Compared {
     pub entries: Vec<DriftEntry>,
-    /// Whether an apply would replace the pods.
+    /// True if an apply would replace the pods.
     pub is_changed: bool,
     /// Hashes of the user's Secrets and ConfigMaps that the pods run with, by the name of the source.
     pub sources: BTreeMap<String, String>,
 }
 
-/// The objects with the present content of the user's Secrets.
-struct Current {
-    objects: Objects<Resolved>,
+/// The hashes of the present content of the user's Secrets and ConfigMaps.
+struct CurrentHashes {
+    /// The hashes that an apply would write to the objects.
+    objects: StoreHashes,
     sources: BTreeMap<Source, String>,
 }
 
@@ -103,36 +103,34 @@ impl SecretDrift<'_> {
     }
 
     /// Returns whether the pods run with what an apply would give them.
-    fn runs_with(&self, current: &Objects<Resolved>) -> bool {
-        let lineage = self.lineage.zip(current.lineage());
-        has_hashes(self.deployment, current.servers())
+    fn runs_with(&self, current: &StoreHashes) -> bool {
+        let StoreHashes {
+            servers,
+            lineage,
+            feast_apply,
+        } = current;
+        let lineage = self.lineage.zip(lineage.as_ref());
+        has_hashes(self.deployment, servers)
             && lineage.is_none_or(|(deployment, current)| has_hashes(deployment, current))
-            && current.feast_apply_hash() == applied(self.deployment)
+            && feast_apply.as_deref() == applied(self.deployment)
     }
 
     async fn rotated(&self, source: &Source) -> DriftEntry {
-        let namespace = self.desired.map(|desired| &desired.store.namespace);
-        let namespace = namespace.map_or("", String::as_str);
         let object = source.object();
-        let live = self.cluster.get(namespace, &object, self.stop).await;
+        let live = self.cluster.get(self.namespace, &object, self.stop).await;
         DriftEntry::rotated(source, live.ok().flatten().as_ref())
     }
 
     /// Returns `None` if the user's Secrets cannot be read or merged, which the next apply reports.
-    async fn current(&self, secret: &Json) -> Option<Current> {
+    async fn current(&self, secret: &Json) -> Option<CurrentHashes> {
         let hash_key = store_secret::hash_key(secret)?;
-        let DesiredStore { store, objects } = self.desired?;
-        let sources = objects.sources();
-        let contents = (self.cluster).contents_for_refresh(&store.namespace, &sources, self.stop);
+        let inputs = self.inputs?;
+        let sources = inputs.sources();
+        let contents = (self.cluster).contents_for_refresh(self.namespace, &sources, self.stop);
         let contents = contents.await.ok()?;
-        let resolved = objects.clone().resolve_secrets(&Secrets {
-            contents: &contents,
-            hash_key: &hash_key,
-            configuration: "",
-        });
-        Some(Current {
-            objects: resolved.ok()?,
-            sources: hashes(&contents, &hash_key),
+        Some(CurrentHashes {
+            objects: inputs.hashes(&contents, &hash_key).ok()?,
+            sources: source_hashes(&contents, &hash_key),
         })
     }
 }
@@ -142,7 +140,7 @@ fn secret_name(secret: &Json) -> &str {
 }
 
 /// Returns the hash of each of the user's Secrets and ConfigMaps.
-fn hashes(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
+fn source_hashes(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
     let texts = contents.iter().map(|(source, values)| {
         let text = json!(values).to_string();
         (source.clone(), hmac_hash(hash_key, &text))
@@ -152,7 +150,7 @@ fn hashes(contents: &Contents, hash_key: &[u8]) -> BTreeMap<Source, String> {
 
 /// Returns the hashes as the private state records them.
 pub fn recorded(contents: &Contents, hash_key: &[u8]) -> BTreeMap<String, String> {
-    by_name(hashes(contents, hash_key))
+    by_name(source_hashes(contents, hash_key))
 }
 
 fn by_name(sources: BTreeMap<Source, String>) -> BTreeMap<String, String> {

@@ -1,5 +1,7 @@
 //! Helpers for the tests of the resource.
 
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 pub use super::block;
@@ -8,8 +10,10 @@ use super::manifests;
 use super::plan::{PlannedStore, plan_offline};
 use super::private_state::PrivateState;
 
+use crate::cluster::connection::{ApiServer, CredentialsInfo, Origin};
+use crate::cluster::{self, Reason, Target, Verb};
 use crate::feast::config::{Drift, ScalingStatus};
-use crate::kubernetes::Key;
+use crate::kubernetes::{Key, Kind};
 use crate::provider::tests::core::check_plan;
 use crate::schema::provider::{PlanResourceChangeRequest, PlanResourceChangeResponse};
 use crate::schema::{Block, Value, encode};
@@ -68,6 +72,31 @@ pub fn stored(block: &Block, config: &Value) -> Stored {
     // Without private data, the objects of the state count as applied.
     let private = PrivateState::decode(block, &state, &[]);
     Stored { state, private }
+}
+
+/// The error of a preflight whose dry run of a pod was refused, about the object `feast-x` with the pod.
+pub fn refused_pods_error(kind: Kind, message: &str) -> cluster::Error {
+    cluster::Error {
+        verb: Verb::Check,
+        target: Target {
+            kind: kind.as_str(),
+            resource: kind.plural(),
+            group: kind.info().group,
+            scope: kind.scope(),
+            name: Some("feast-x".to_owned()),
+        },
+        namespace: "ns".to_owned(),
+        server: Arc::new(ApiServer {
+            url: "https://h/".to_owned(),
+            origin: Origin::default(),
+            proxy: None,
+            credentials_info: CredentialsInfo::Anonymous,
+        }),
+        reason: Reason::Forbidden {
+            message: message.to_owned(),
+        },
+        maybe_done: false,
+    }
 }
 
 impl Stored {

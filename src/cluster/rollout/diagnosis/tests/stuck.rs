@@ -1,4 +1,4 @@
-//! Stuck objects: pods that a node cannot prepare, halted workloads, Jobs without pods or with an injected container.
+//! Stuck objects: pods that a node cannot prepare, halted workloads, Jobs without pods.
 
 use super::*;
 
@@ -269,83 +269,6 @@ fn replicas_beyond_a_quota_are_reported() {
     );
 }
 
-/// A Job of two containers, with a pod whose containers are in these states.
-fn job_with(states: &[(&str, Json)]) -> Vec<(Recoverability, String)> {
-    let live = json!({"metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [
-        {"name": "feast-apply"}, {"name": "second"}]}}}});
-    let statuses: Vec<Json> = (states.iter())
-        .map(|(name, state)| container(name, 0, state.clone(), json!({})))
-        .collect();
-    let pods = [pod(
-        "p",
-        "j",
-        json!({"status": {"phase": "Running", "containerStatuses": statuses}}),
-    )];
-    issues(&Observation {
-        job: Some("j"),
-        live: Some(&live),
-        pods: &pods,
-        ..Observation::default()
-    })
-}
-
-#[test]
-fn an_injected_container_of_an_ended_job_is_named() {
-    let ended = |code: i32| json!({"terminated": {"exitCode": code, "reason": "r"}});
-    let running = || json!({"running": {}});
-    let text = |name: &str| {
-        format!(
-            "pod p, container {name}: still running: the Job's own containers (feast-apply, second) have ended with exit code 0"
-        )
-    };
-    assert_eq!(
-        job_with(&[
-            ("feast-apply", ended(0)),
-            ("second", ended(0)),
-            ("istio-proxy", running()),
-            ("linkerd-proxy", running()),
-            ("init", ended(0)),
-        ]),
-        [
-            (Recoverability::MaybeSoon, text("istio-proxy")),
-            (Recoverability::MaybeSoon, text("linkerd-proxy"))
-        ]
-    );
-    // A container of the Job still runs, is unknown, or has failed.
-    let not_ready = |name: &str| {
-        (
-            Recoverability::Eventually,
-            format!("pod p, container {name}: not ready"),
-        )
-    };
-    assert_eq!(
-        job_with(&[
-            ("feast-apply", ended(0)),
-            ("second", running()),
-            ("istio-proxy", running())
-        ]),
-        [not_ready("second"), not_ready("istio-proxy")]
-    );
-    assert_eq!(
-        job_with(&[("feast-apply", ended(0)), ("istio-proxy", running())]),
-        [not_ready("istio-proxy")]
-    );
-    assert_eq!(
-        job_with(&[
-            ("feast-apply", ended(1)),
-            ("second", ended(0)),
-            ("istio-proxy", running())
-        ]),
-        [
-            (
-                Recoverability::Eventually,
-                "pod p, container feast-apply: r, exit code 1".to_owned()
-            ),
-            not_ready("istio-proxy"),
-        ]
-    );
-}
-
 #[test]
 fn rejected_pods_are_reported_for_the_current_job_after_its_last_pod() {
     let live = json!({"metadata": {"name": "j", "uid": "now"}});
@@ -384,6 +307,31 @@ fn rejected_pods_are_reported_for_the_current_job_after_its_last_pod() {
     let mut running = pods.clone();
     running[0].status.as_mut().expect("a status").phase = Some("Running".to_owned());
     assert_eq!(of(&[refused("now", 11)], &running), [""; 0]);
+}
+
+#[test]
+fn a_job_without_a_pod_is_reported_if_its_events_are_forbidden() {
+    let of = |events_forbidden, status: Json, pods: &[Pod]| {
+        let live =
+            json!({"metadata": {"name": "j", "namespace": "ns"}, "spec": {}, "status": status});
+        issues(&Observation {
+            job: Some("j"),
+            live: Some(&live),
+            events_forbidden,
+            pods,
+            ..Observation::default()
+        })
+    };
+    let text = "Job j: it has no pod: its events, which have the reason, cannot be listed";
+    assert_eq!(
+        of(true, json!({}), &[]),
+        [(Recoverability::Eventually, text.to_owned())]
+    );
+    assert_eq!(of(false, json!({}), &[]), []);
+    // The account may be forbidden to list pods, too.
+    assert_eq!(of(true, json!({"active": 1}), &[]), []);
+    let done = pod("p", "j", json!({"status": {"phase": "Succeeded"}}));
+    assert_eq!(of(true, json!({}), &[done]), []);
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::cluster::apply::{Outcome, Undone};
 use crate::cluster::{self, CancellationToken, Reason};
-use crate::feast::names;
 use crate::feast::ownership::{OwnershipEvent, UNDO_SECONDS};
+use crate::feast::secrets::store_secret;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::provider::ApplyResourceChangeResponse;
@@ -57,7 +57,7 @@ impl ApplyOperation<'_> {
         event: OwnershipEvent<'_>,
         cancel: &CancellationToken,
     ) -> Result<(), cluster::Error> {
-        let key = Key::new(Kind::Secret, names::main(&prepared.store.name));
+        let key = store_secret::key(&prepared.store.name);
         // After a write whose response was lost, there is no version to write over.
         let Some(live) = outcome.objects.get(&key) else {
             return Ok(());

@@ -7,8 +7,7 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
-use crate::cluster::sources::may_appear;
-use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
+use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::feature_store_yaml::{SecretError, SecretProblem};
 use crate::feast::names;
 use crate::feast::objects::Objects;
@@ -18,16 +17,17 @@ use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::secrets::store_secret;
-use crate::feast::spec::Registry;
-use crate::kubernetes::{Key, Kind};
+use crate::kubernetes::Key;
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
-use crate::schema::{Diagnostic, Diagnostics};
+use crate::schema::{Diagnostics, Severity};
 
+use super::super::cluster_check::check_values;
 use super::super::data_loss;
 use super::super::desired_store::DesiredStore;
-use super::super::parse::parse_over;
+use super::super::parse::{Parsed, parse_over};
 use super::super::secret_drift;
+use super::super::user_sources::{sources, sources_errors, with_placeholders};
 use super::ApplyOperation;
 
 /// The time for which an apply waits for missing Secrets and ConfigMaps, unless the timeout of the operation is shorter.
@@ -45,6 +45,8 @@ pub(super) struct Prepared {
     pub live: BTreeMap<Key, Json>,
     /// The certificates that do not exist yet; `resolved` has placeholders for them.
     pub awaited: Option<Awaited>,
+    /// Warnings about values that may not fit the cluster.
+    pub warnings: Diagnostics,
 }
 
 /// Certificates that another controller issues for objects of the feature store.
@@ -72,17 +74,45 @@ pub(super) struct ResolvedStore {
 }
 
 /// The live objects, and the ownership that this operation will record.
-struct Existing {
+struct LiveStore {
     live: BTreeMap<Key, Json>,
     ownership: Ownership,
 }
 
 impl ApplyOperation<'_> {
+    /// Checks everything that can reject the apply, and returns the feature store that can be written.
+    ///
     /// # Errors
     ///
     /// Everything that rejects the apply. Nothing was written.
     pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
         self.prior.check_was_read().map_err(|error| vec![error])?;
+        let (parsed, desired) = self.desired(settings)?;
+        let cluster = settings.cluster().await.map_err(|error| vec![error])?;
+        let warnings = check_values(&cluster, &desired, self.stop).await;
+        if warnings.iter().any(|it| it.severity == Severity::Error) {
+            return Err(warnings);
+        }
+        let owner_id = format!("{:032x}", u128::from_be_bytes(random()?));
+        let read = || self.live_store(&cluster, &desired, &parsed.json, &owner_id);
+        // Ownership can reject the apply, so it is checked before the wait for the user's Secrets.
+        let mut live = read().await?;
+        let read_at = Instant::now();
+        let contents = self.contents(&cluster, &desired).await?;
+        if read_at.elapsed() >= MAX_AGE {
+            live = read().await?;
+        }
+        let configuration = parsed.json.to_string();
+        let prepared = Prepared::new(cluster, desired, configuration, live, contents)?;
+        Ok(Prepared {
+            warnings,
+            ..prepared
+        })
+    }
+
+    /// Returns the planned configuration, and the feature store that it describes, with the manifests that the plan
+    /// has changed.
+    fn desired(&self, settings: &Settings) -> Result<(Parsed, DesiredStore), Diagnostics> {
         let parsed = parse_over(self.prior.block, self.planned, self.prior.value)?;
         // The plan could not check values that were unknown.
         let forbidden = data_loss::forbidden_changes(&self.prior, &parsed);
@@ -101,70 +131,27 @@ impl ApplyOperation<'_> {
                 manifest.clone_from(planned);
             }
         }
-        let cluster = settings.cluster().await.map_err(|error| vec![error])?;
-        check_remote_registry(&cluster, &desired, self.stop).await?;
-        check_volume_group(&cluster, &desired, self.stop).await?;
-        check_openshift(&cluster, &desired, self.stop).await?;
-        let owner_id = format!("{:032x}", u128::from_be_bytes(random()?));
-        let read = || self.existing_objects(&cluster, &desired, &parsed.json, &owner_id);
-        // Ownership can reject the apply, so it is checked before the wait for the user's Secrets.
-        let mut existing = read().await?;
-        let read_at = Instant::now();
-        let (contents, missing) = self.contents(&cluster, &desired).await?;
-        if read_at.elapsed() >= MAX_AGE {
-            existing = read().await?;
-        }
-        let configuration = parsed.json.to_string();
-        let secret = Key::new(Kind::Secret, names::main(&desired.store.name));
-        let secret = existing.live.get(&secret);
-        let hash_key = match secret.and_then(store_secret::hash_key) {
-            Some(key) => key,
-            // With a random key, the hash of the configuration does not confirm a guessed password.
-            None => random::<32>()?.to_vec(),
-        };
-        let inputs = Secrets {
-            contents: &with_placeholders(contents.clone(), &missing),
-            hash_key: &hash_key,
-            configuration: &configuration,
-        };
-        let resolved = resolve(&desired, &inputs, &existing.ownership, &existing.live)?;
-        let requested_by = issued(&desired.objects.manifests);
-        let blocked_by = (missing.iter()).filter_map(|it| requested_by.get(&it.object()));
-        let blocked_by: BTreeSet<Key> = blocked_by.cloned().collect();
-        let awaited = (!missing.is_empty()).then_some(Awaited {
-            sources: missing,
-            requested_by,
-            blocked_by,
-            contents,
-            configuration,
-            hash_key,
-        });
-        Ok(Prepared {
-            awaited,
-            cluster,
-            store: desired.store_name(),
-            desired,
-            resolved,
-            live: existing.live,
-        })
+        Ok((parsed, desired))
     }
 
     /// Reads the live objects and decides about the ownership of the feature store. `owner_id` is the id of a create,
     /// or of an update without an id in its private state.
-    async fn existing_objects(
+    async fn live_store(
         &self,
         cluster: &Cluster,
         desired: &DesiredStore,
         configuration: &Json,
         owner_id: &str,
-    ) -> Result<Existing, Diagnostics> {
+    ) -> Result<LiveStore, Diagnostics> {
         let store = desired.store_name();
         let manifests = &desired.objects.manifests;
         let keys = manifests.keys().chain(self.prior.observed.keys());
         let keys: BTreeSet<Key> = keys.cloned().collect();
         let live = cluster.read_before_apply(&store, &keys, self.is_create(), self.stop);
-        let live = live.await.map_err(|error| preparation_errors(&[error]))?;
-        let secret = live.get(&Key::new(Kind::Secret, names::main(&store.name)));
+        let live = live
+            .await
+            .map_err(|error| vec![diagnostics::preparation_error(&error)])?;
+        let secret = live.get(&store_secret::key(&store.name));
         let event = match self.is_create() {
             true => OwnershipEvent::CreateStarts {
                 owner_id,
@@ -179,11 +166,11 @@ impl ApplyOperation<'_> {
         };
         let ownership = Ownership::of(secret).after(event).map_err(|occupied| {
             vec![match self.is_create() {
-                true => diagnostics::already_exists(&store, occupied),
+                true => diagnostics::already_exists(&store, occupied, &live),
                 false => diagnostics::not_updated(&store),
             }]
         })?;
-        Ok(Existing { live, ownership })
+        Ok(LiveStore { live, ownership })
     }
 
     /// Reads the user's Secrets and ConfigMaps. Waits for missing ones, because another operator can create them within
@@ -201,18 +188,14 @@ impl ApplyOperation<'_> {
         let is_incomplete = |contents: &Contents| {
             let mut contents = with_placeholders(contents.clone(), &missing);
             contents.extend(issued.clone());
-            let resolved = desired.objects.clone().resolve_secrets(&Secrets {
-                contents: &contents,
-                hash_key: &[],
-                configuration: "",
-            });
+            let hashes = desired.objects.inputs().hashes(&contents, &[]);
             let is_missing = |error: &SecretError| {
                 matches!(
                     error.problem,
                     SecretProblem::Missing | SecretProblem::NoDiscoveryUrl
                 )
             };
-            resolved.is_err_and(|errors| errors.iter().all(is_missing))
+            hashes.is_err_and(|errors| errors.iter().all(is_missing))
         };
         let contents = cluster.wait_for_contents(
             namespace,
@@ -239,6 +222,53 @@ impl ApplyOperation<'_> {
 }
 
 impl Prepared {
+    /// Merges the user's Secrets into the objects. `contents` are their values, and the sources that exist only after
+    /// this apply has written objects.
+    ///
+    /// # Errors
+    ///
+    /// An error for each value that cannot be merged.
+    fn new(
+        cluster: Arc<Cluster>,
+        desired: DesiredStore,
+        configuration: String,
+        LiveStore { live, ownership }: LiveStore,
+        (contents, missing): (Contents, BTreeSet<Source>),
+    ) -> Result<Self, Diagnostics> {
+        let secret = live.get(&store_secret::key(&desired.store.name));
+        let hash_key = match secret.and_then(store_secret::hash_key) {
+            Some(key) => key,
+            // With a random key, the hash of the configuration does not confirm a guessed password.
+            None => random::<32>()?.to_vec(),
+        };
+        let inputs = Secrets {
+            contents: &with_placeholders(contents.clone(), &missing),
+            hash_key: &hash_key,
+            configuration: &configuration,
+        };
+        let resolved = resolve(&desired, &inputs, &ownership, &live)?;
+        let requested_by = issued(&desired.objects.manifests);
+        let blocked_by = (missing.iter()).filter_map(|it| requested_by.get(&it.object()));
+        let blocked_by: BTreeSet<Key> = blocked_by.cloned().collect();
+        let awaited = (!missing.is_empty()).then_some(Awaited {
+            sources: missing,
+            requested_by,
+            blocked_by,
+            contents,
+            configuration,
+            hash_key,
+        });
+        Ok(Self {
+            awaited,
+            warnings: Vec::new(),
+            cluster,
+            store: desired.store_name(),
+            desired,
+            resolved,
+            live,
+        })
+    }
+
     /// Waits for certificates that another controller issues, and merges them into the objects. `live` are the live
     /// objects of the feature store.
     ///
@@ -283,44 +313,6 @@ impl Prepared {
     }
 }
 
-/// Returns the Secrets and ConfigMaps to read: those that exist before the apply, and those that objects of the feature
-/// store ask another controller for.
-fn sources(desired: &DesiredStore) -> (BTreeSet<Source>, BTreeSet<Source>) {
-    let issued = issued(&desired.objects.manifests);
-    let sources = desired.objects.sources().into_iter();
-    sources.partition(|source| !issued.contains_key(&source.object()))
-}
-
-/// Adds a placeholder for each missing certificate, so that everything else can be checked before the first write.
-fn with_placeholders(mut contents: Contents, missing: &BTreeSet<Source>) -> Contents {
-    for source in missing {
-        let key = source.key().unwrap_or_default().to_owned();
-        let values = BTreeMap::from([(key, "not issued yet".to_owned())]);
-        contents.insert(source.clone(), values);
-    }
-    contents
-}
-
-/// Reads the Secrets and ConfigMaps once, with placeholders for those that another controller creates after the apply
-/// has begun.
-///
-/// # Errors
-///
-/// One error for each source that is missing or cannot be read.
-pub async fn present_contents(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Result<Contents, Vec<cluster::Error>> {
-    let namespace = &desired.store.namespace;
-    let (sources, later) = sources(desired);
-    let (issued, missing) = cluster.contents_so_far(namespace, later, stop).await?;
-    let contents = cluster.contents(namespace, &sources, stop).await?;
-    let mut contents = with_placeholders(contents, &missing);
-    contents.extend(issued);
-    Ok(contents)
-}
-
 /// Merges the user's Secrets and ConfigMaps into the objects.
 fn resolve(
     desired: &DesiredStore,
@@ -355,92 +347,4 @@ fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], Diagnostics> {
         vec![diagnostics::no_random_numbers(purpose, &error.to_string())]
     })?;
     Ok(bytes)
-}
-
-/// Checks that the registry of the feature store that the configuration names is served. An account that may not read
-/// the other namespace skips the check.
-pub async fn check_remote_registry(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Result<(), Diagnostics> {
-    let Registry::Remote(registry) = &desired.store.registry else {
-        return Ok(());
-    };
-    let Some(remote_store) = &registry.store else {
-        return Ok(());
-    };
-    let key = Key::new(Kind::Service, remote_store.service());
-    let service = match cluster.get(&remote_store.namespace, &key, stop).await {
-        Ok(service) => service,
-        Err(error) if matches!(error.reason, Reason::Forbidden { .. }) => return Ok(()),
-        Err(error) => {
-            let summary = "Cannot check the remote registry";
-            return Err(vec![diagnostics::cluster_error(summary, &error)]);
-        }
-    };
-    let checked = remote_store.check_service(service.as_ref());
-    checked.map_err(|error| vec![diagnostics::remote_store_error(&error)])
-}
-
-/// Checks that the cluster accepts the default group of volumes. OpenShift refuses the pods, after the old ones have
-/// ended.
-pub async fn check_volume_group(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Result<(), Diagnostics> {
-    match desired.store.has_default_group() && cluster.is_openshift(stop).await == Some(true) {
-        true => Err(vec![diagnostics::group_on_openshift()]),
-        false => Ok(()),
-    }
-}
-
-/// Checks that a feature store with certificates of OpenShift is in an OpenShift cluster.
-pub async fn check_openshift(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Result<(), Diagnostics> {
-    match desired.store.serving_certificates && cluster.is_openshift(stop).await == Some(false) {
-        true => Err(vec![diagnostics::not_openshift()]),
-        false => Ok(()),
-    }
-}
-
-fn preparation_errors(errors: &[cluster::Error]) -> Diagnostics {
-    let summary = "Cannot prepare the feature store";
-    (errors.iter())
-        .map(|error| diagnostics::cluster_error(summary, error))
-        .collect()
-}
-
-/// Returns a diagnostic for each of the user's Secrets and ConfigMaps that cannot be read, at the attribute that names
-/// it. `waited` is how long the apply has waited for missing ones.
-pub fn sources_errors(
-    desired: &DesiredStore,
-    errors: &[cluster::Error],
-    waited: Option<Duration>,
-) -> Diagnostics {
-    let attribute = |error: &cluster::Error| match (&error.reason, &error.target.name) {
-        (Reason::NotFound | Reason::KeyMissing(_) | Reason::NotText(_), Some(name)) => {
-            desired.objects.attribute(error.target.kind, name)
-        }
-        _ => None,
-    };
-    let waited = waited.filter(|_| errors.iter().all(may_appear));
-    let complete = |(mut diagnostic, error): (Diagnostic, &cluster::Error)| {
-        if let Some(waited) = waited {
-            diagnostic.detail.push_str(&format!(
-                " The apply waited {} s for it, in case an operator creates it.",
-                waited.as_secs()
-            ));
-        }
-        match attribute(error) {
-            Some(path) => diagnostic.at(path),
-            None => diagnostic,
-        }
-    };
-    let diagnostics = preparation_errors(errors).into_iter();
-    diagnostics.zip(errors).map(complete).collect()
 }

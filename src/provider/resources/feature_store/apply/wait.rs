@@ -11,14 +11,11 @@ use crate::feast::spec::{Replicas, Store};
 /// is not.
 pub async fn complete(
     cluster: &Cluster,
+    name: &StoreName,
     store: &Store,
     wait: &Wait<'_>,
     stop: &CancellationToken,
 ) -> (Option<Json>, Vec<Error>) {
-    let name = StoreName {
-        namespace: store.namespace.clone(),
-        name: store.name.clone(),
-    };
     let servers = Rollout {
         deployment: &names::main(&store.name),
         pods: &store.name,
@@ -31,7 +28,7 @@ pub async fn complete(
             | Replicas::External => None,
         },
     };
-    let servers = cluster.wait_for_rollout(&name, &servers, wait, stop);
+    let servers = cluster.wait_for_rollout(name, &servers, wait, stop);
     let lineage = async {
         store.lineage.as_ref()?;
         let rollout = Rollout {
@@ -39,7 +36,7 @@ pub async fn complete(
             pods: &names::lineage_label(&store.name),
             minimum: None,
         };
-        let complete = cluster.wait_for_rollout(&name, &rollout, wait, stop);
+        let complete = cluster.wait_for_rollout(name, &rollout, wait, stop);
         complete.await.err()
     };
     let (servers, lineage) = tokio::join!(servers, lineage);

@@ -50,7 +50,13 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
         Kind::HorizontalPodAutoscaler => {
             rows.push(row(&["spec"], "services.scaling.autoscaling"));
         }
-        Kind::CronJob => rows.push(row(&["spec"], "cron_job")),
+        Kind::CronJob => {
+            rows.push(row(&["spec"], "cron_job"));
+            rows.extend(CRON_JOB_PODS.map(|(field, attribute)| {
+                let pod = ["spec", "jobTemplate", "spec", "template", "spec", field];
+                row(&pod, attribute)
+            }));
+        }
         Kind::PersistentVolumeClaim => {
             let mut services = SERVICES.iter();
             let own = services.find(|(service, _)| key.name == names::pvc(store, *service));
@@ -118,6 +124,14 @@ fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
 const POD: [&str; 3] = ["spec", "template", "spec"];
 /// Below a container.
 const PRE_STOP_SLEEP: [&str; 4] = ["lifecycle", "preStop", "sleep", "seconds"];
+
+/// The fields of the CronJob's pods that attributes set.
+const CRON_JOB_PODS: [(&str, &str); 4] = [
+    ("tolerations", "services.tolerations"),
+    ("affinity", "services.affinity"),
+    ("priorityClassName", "services.priority_class_name"),
+    ("nodeSelector", "cron_job.container_configs.node_selector"),
+];
 
 /// The attribute with the settings of each service.
 const SERVICES: [(FeastService, &str); 3] = [
@@ -272,21 +286,22 @@ mod tests {
         let store = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "stores"}}});
         let metric = json!({"type": "Resource", "resource": {"name": "cpu",
             "target": {"type": "Utilization", "averageUtilization": 70}}});
-        let claim =
+        let pvc =
             json!({"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/o"});
         let state = encode(
             &block.attributes,
             &json!({
                 "name": "x", "feastProject": "p", "labels": {"example.com/team": "a"},
-                "cronJob": {"schedule": "@daily"},
+                "cronJob": {"schedule": "@daily", "containerConfigs": {"nodeSelector": {"disk": "ssd"}}},
                 "services": {
                     "scaling": {"replicas": 2, "autoscaling": {"minReplicas": 1, "maxReplicas": 3,
                         "metrics": [metric], "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
                     "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
                     "onlineStore": {"persistence": store("postgres"), "server": server},
-                    "offlineStore": {"persistence": {"file": {"pvc": claim}}, "server": {"image": "feast:1"}},
+                    "offlineStore": {"persistence": {"file": {"pvc": pvc}}, "server": {"image": "feast:1"}},
                     "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
                     "ui": {"image": "feast:1"}, "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
+                    "affinity": {"nodeAffinity": {}}, "priorityClassName": "a",
                     "volumes": [{"name": "extra", "secret": {"secretName": "s"}}],
                     "podAnnotations": {"example.com/a": "b"}, "podLabels": {"team": "b"},
                     "containerSecurityContext": {"readOnlyRootFilesystem": true},
@@ -300,8 +315,11 @@ mod tests {
                 "behavior": {"scaleDown": {"stabilizationWindowSeconds": 1}},
                 "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
                 "resources": {"requests": {"storage": "6Gi"}},
+                "jobTemplate": {"spec": {"template": {"spec": {
+                    "tolerations": [{"key": "b"}], "affinity": {"nodeAffinity": {}}, "priorityClassName": "b",
+                    "nodeSelector": {"disk": "hdd"}, "serviceAccountName": "b"}}}},
                 "template": {"metadata": {"annotations": {"example.com/a": "c"}, "labels": {"team": "c"}}, "spec": {
-                    "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"},
+                    "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"}, "priorityClassName": "b",
                     "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
                     "enableServiceLinks": true, "terminationGracePeriodSeconds": 1, "dnsPolicy": "None", "containers": [
                     {"name": "online", "image": "i", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "env": [{"name": "B", "value": "3"}, {"name": "C"}],
@@ -321,6 +339,7 @@ mod tests {
         let server = "services.online_store.server";
         let online = ".spec.template.spec.containers[name=\"online\"]";
         let autoscaling = "services.scaling.autoscaling";
+        let job = ".spec.jobTemplate.spec.template.spec";
         for (kind, name, field, expected) in [
             (Kind::Deployment, main, ".spec.replicas".to_owned(), "services.scaling.replicas".to_owned()),
             (Kind::Deployment, main, ".spec.strategy.type".into(), "services.deployment_strategy.type strategy".into()),
@@ -339,6 +358,7 @@ mod tests {
             (Kind::Deployment, main, online.replace("online", "ui") + ".image", "services.ui.image".into()),
             (Kind::Deployment, main, ".spec.template.spec.tolerations[0].key".into(), "services.tolerations[0].key".into()),
             (Kind::Deployment, main, ".spec.template.spec.nodeSelector.disk".into(), "services.node_selector[\"disk\"]".into()),
+            (Kind::Deployment, main, ".spec.template.spec.priorityClassName".into(), "services.priority_class_name".into()),
             (Kind::Deployment, main, ".spec.template.spec.volumes[name=\"extra\"].secret.secretName".into(),
                 "services.volumes[0].secret.secret_name".into()),
             (Kind::Deployment, main, ".spec.template.metadata.annotations.example.com/a".into(),
@@ -367,6 +387,12 @@ mod tests {
                 "services.offline_store.persistence.file.pvc.create.resources.requests[\"storage\"]".into()),
             (Kind::PersistentVolumeClaim, "another", ".spec.resources.requests.storage".into(), String::new()),
             (Kind::CronJob, main, ".spec.schedule".into(), "cron_job.schedule".into()),
+            (Kind::CronJob, main, format!("{job}.tolerations[0].key"), "services.tolerations[0].key".into()),
+            (Kind::CronJob, main, format!("{job}.affinity.nodeAffinity"), "services.affinity.node_affinity".into()),
+            (Kind::CronJob, main, format!("{job}.priorityClassName"), "services.priority_class_name".into()),
+            (Kind::CronJob, main, format!("{job}.nodeSelector.disk"),
+                "cron_job.container_configs.node_selector[\"disk\"]".into()),
+            (Kind::CronJob, main, format!("{job}.serviceAccountName"), String::new()),
         ] {
             assert_eq!(found(kind, name, &field), expected, "{field}");
         }
