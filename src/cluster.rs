@@ -41,7 +41,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 pub use connection::{ApiServer, Connection};
 pub use error::{Error, Reason, Target, Verb};
@@ -151,7 +151,7 @@ struct Inner {
     /// The answer of [`Cluster::is_openshift`].
     is_openshift: SingleFlight<bool, ()>,
     /// The answer of [`Cluster::has_metrics_api`].
-    has_metrics_api: SingleFlight<bool, ()>,
+    has_metrics_api: OnceCell<Option<bool>>,
     /// The clock of the API server.
     clock: clock::Clock,
     known_warnings: warnings::KnownWarnings,
@@ -180,7 +180,7 @@ impl Cluster {
                 expected_uid: connection.expected_cluster_uid.clone(),
                 verified: SingleFlight::default(),
                 is_openshift: SingleFlight::default(),
-                has_metrics_api: SingleFlight::default(),
+                has_metrics_api: OnceCell::default(),
                 clock: clock::Clock::default(),
                 known_warnings: warnings::KnownWarnings::default(),
             }),

@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use super::error::{Error, Reason, Verb};
 use super::request::Request;
 use super::resource::{POD_METRICS, Resource, SECURITY_CONTEXT_CONSTRAINTS};
-use super::single_flight::SingleFlight;
 use super::{Cluster, StoreName};
 use crate::kubernetes::kind::{Key, Kind};
 
@@ -22,36 +21,32 @@ impl Cluster {
     /// Returns whether the cluster is an OpenShift cluster, which assigns users and groups to pods. `None` if the
     /// cluster does not say. Feature stores share the answer.
     pub async fn is_openshift(&self, cancel: &CancellationToken) -> Option<bool> {
-        let known = &self.inner.is_openshift;
-        self.serves(known, SECURITY_CONTEXT_CONSTRAINTS, cancel)
-            .await
+        let asked = || async {
+            let answer = self.serves(SECURITY_CONTEXT_CONSTRAINTS, cancel).await;
+            answer.ok_or(())
+        };
+        let answer = self.inner.is_openshift.get_or_create(asked).await;
+        answer.ok().copied()
     }
 
     /// Returns whether the cluster has the API from which a HorizontalPodAutoscaler reads CPU and memory usage. `None`
-    /// if the cluster does not say in time. Feature stores share the answer.
+    /// if the cluster does not say in time. It is asked once; feature stores share the answer.
     pub async fn has_metrics_api(&self, cancel: &CancellationToken) -> Option<bool> {
-        let known = &self.inner.has_metrics_api;
-        let answer = self.serves(known, POD_METRICS, cancel);
-        let answer = tokio::time::timeout(METRICS_TIMEOUT, answer).await;
-        answer.ok().flatten()
+        let asked = || async {
+            let answer = self.serves(POD_METRICS, cancel);
+            let answer = tokio::time::timeout(METRICS_TIMEOUT, answer).await;
+            answer.ok().flatten()
+        };
+        *self.inner.has_metrics_api.get_or_init(asked).await
     }
 
-    /// Returns whether the cluster has the API of a resource. `None` if the cluster does not say. `known` keeps the
-    /// answer.
-    async fn serves(
-        &self,
-        known: &SingleFlight<bool, ()>,
-        resource: Resource,
-        cancel: &CancellationToken,
-    ) -> Option<bool> {
-        let answer = known.get_or_create(|| async {
-            match self.send(Request::discovery(resource), cancel).await {
-                Ok(_) => Ok(true),
-                Err(error) if error.is_not_found() || error.is_not_installed() => Ok(false),
-                Err(_) => Err(()),
-            }
-        });
-        answer.await.ok().copied()
+    /// Returns whether the cluster has the API of a resource. `None` if the cluster does not say.
+    async fn serves(&self, resource: Resource, cancel: &CancellationToken) -> Option<bool> {
+        match self.send(Request::discovery(resource), cancel).await {
+            Ok(_) => Some(true),
+            Err(error) if error.is_not_found() || error.is_not_installed() => Some(false),
+            Err(_) => None,
+        }
     }
 
     /// Returns whether the cluster has the API of a custom resource. True if the cluster does not say.

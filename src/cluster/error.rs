@@ -3,6 +3,8 @@
 mod classification;
 mod hint;
 
+pub(super) use classification::MISSING_PRIORITY_CLASS;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -62,7 +62,7 @@ pub fn usage(manifests: &BTreeMap<Key, Json>, live: &BTreeMap<Key, Json>) -> Usa
     for (key, manifest) in manifests {
         count_object(&mut usage, key.kind);
         match key.kind {
-            Kind::PersistentVolumeClaim => count_volume(&mut usage, manifest),
+            Kind::PersistentVolumeClaim => count_volume(&mut usage, manifest, live.get(key)),
             Kind::Deployment => {
                 let pods = pods(manifests, manifest, live.get(key));
                 count_pods(&mut usage, key.kind, manifest, pods);
@@ -141,13 +141,14 @@ fn count_object(usage: &mut Usage, kind: Kind) {
     }
 }
 
-/// Counts the storage of a PersistentVolumeClaim. The name of the default storage class, which a manifest does not have,
-/// is unknown.
-fn count_volume(usage: &mut Usage, manifest: &Json) {
+/// Counts the storage of a PersistentVolumeClaim. A manifest does not have the name of the default storage class, which
+/// is known only of the live object.
+fn count_volume(usage: &mut Usage, manifest: &Json, live: Option<&Json>) {
+    let class = |pvc: &Json| pvc["spec"]["storageClassName"].as_str().map(str::to_owned);
     let spec = &manifest["spec"];
     let storage = quantity(&spec["resources"]["requests"]["storage"]);
     add(usage, "requests.storage", storage, 1);
-    let class = spec["storageClassName"].as_str();
+    let class = class(manifest).or_else(|| live.and_then(class));
     if let Some(class) = class.filter(|class| !class.is_empty()) {
         let name = |resource: &str| format!("{class}{OF_STORAGE_CLASS}{resource}");
         add(usage, &name("requests.storage"), storage, 1);
@@ -276,6 +277,15 @@ mod tests {
                 "requests.storage 10737418240",
             ]
         );
+    }
+
+    #[test]
+    fn the_live_object_has_the_default_storage_class() {
+        let pvc = |class: Option<&str>| json!({"spec": {"storageClassName": class, "resources": {"requests": {"storage": "5Gi"}}}});
+        let key = Key::new(Kind::PersistentVolumeClaim, "a");
+        let manifests = BTreeMap::from([(key.clone(), pvc(None))]);
+        let live = BTreeMap::from([(key, pvc(Some("standard")))]);
+        assert_eq!(usage(&manifests, &live), usage(&live, &live));
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub fn job_without_pods_is_explained_and_retried() {
     test.configure_all(&format!("{image}\n{DATABASES}"), timeouts);
     let run = test.terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");
-    assert!(run.stderr.contains("exceeded quota"), "{run}");
+    assert!(run.error_messages().contains("exceeded quota"), "{run}");
     let waiting = jobs(&test);
     assert!(matches!(waiting.as_slice(), [(_, false)]), "{waiting:?}");
     test.plan_with_changes();

@@ -135,7 +135,10 @@ pub fn requires_keda_and_creates_a_scaled_object() {
         .unwrap();
     test.plan_with_changes();
     let run = test.terraform.apply().unwrap();
-    assert!(run.stderr.contains("has no API keda.sh/v1alpha1"), "{run}");
+    assert!(
+        run.error_messages().contains("has no API keda.sh/v1alpha1"),
+        "{run}"
+    );
     test.destroy();
 }
 

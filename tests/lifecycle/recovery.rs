@@ -26,7 +26,7 @@ pub fn timed_out_create_converges() {
     for part in ["The rollout did not finish", "after 35 s"] {
         assert!(apply.messages().contains(part), "{part}\n{apply}");
     }
-    assert!(apply.stderr.contains("exceeded quota"), "{apply}");
+    assert!(apply.error_messages().contains("exceeded quota"), "{apply}");
     let keep = "run `terraform untaint <address>` and apply again";
     assert!(apply.messages().contains(keep), "{apply}");
     assert_eq!(test.state()["deployment_name"], "feast-demo");
@@ -46,7 +46,7 @@ pub fn plan_is_not_empty_after_a_failed_rollout() {
     test.configure_all(&services(2, "feast:2"), SHORT_TIMEOUTS);
     let apply = test.terraform.apply().unwrap();
     assert_eq!(apply.status, Some(1), "{apply}");
-    assert!(apply.stderr.contains("exceeded quota"), "{apply}");
+    assert!(apply.error_messages().contains("exceeded quota"), "{apply}");
     let next = "The next plan is not empty; applying it resumes the update.";
     assert!(apply.messages().contains(next), "{apply}");
     // The old pods still run, and the plan is not empty.

@@ -177,7 +177,8 @@ pub fn rejects_a_missing_or_unencrypted_remote_registry() {
         .unwrap();
     let rejected = test.terraform.apply().unwrap();
     assert_eq!(rejected.status, Some(1), "{rejected}");
-    assert!(rejected.stderr.contains("does not use TLS"), "{rejected}");
+    let messages = rejected.error_messages();
+    assert!(messages.contains("does not use TLS"), "{rejected}");
     test.destroy();
 }
 

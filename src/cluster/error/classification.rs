@@ -6,6 +6,12 @@ use crate::kubernetes::kind::Key;
 /// The user of a request without credentials.
 const ANONYMOUS: &str = "User \"system:anonymous\"";
 
+/// What the API server writes about a request that it forbids, after the name of the object.
+const DENIAL: &str = " is forbidden: ";
+
+/// What the API server writes about a pod whose PriorityClass does not exist.
+pub(in crate::cluster) const MISSING_PRIORITY_CLASS: &str = "no PriorityClass with name";
+
 impl Error {
     pub(in crate::cluster) fn is_not_found(&self) -> bool {
         matches!(self.reason, Reason::NotFound)
@@ -125,13 +131,19 @@ impl Reason {
     }
 
     /// Returns whether only an API server writes such a message about a request that it forbids.
-    fn is_of_the_api_server(&self) -> bool {
-        self.is_missing_permission() || self.is_escalation() || self.exceeds_quota()
+    pub fn is_of_the_api_server(&self) -> bool {
+        let is_denial = matches!(self, Self::Forbidden { message } if message.contains(DENIAL));
+        is_denial || self.is_missing_permission() || self.is_escalation()
     }
 
     /// Returns whether a quota of the namespace forbids the request.
     pub fn exceeds_quota(&self) -> bool {
         matches!(self, Self::Forbidden { message } if message.contains("exceeded quota"))
+    }
+
+    /// Returns whether the pods have a PriorityClass that does not exist.
+    pub fn is_missing_priority_class(&self) -> bool {
+        matches!(self, Self::Forbidden { message } if message.contains(MISSING_PRIORITY_CLASS))
     }
 
     /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an
@@ -234,6 +246,12 @@ mod tests {
                 false,
                 forbidden(
                     "roles \"r\" is forbidden: user \"u\" (groups=[\"g\"]) is attempting to grant RBAC permissions not currently held",
+                ),
+            ),
+            (
+                false,
+                forbidden(
+                    "pods \"p\" is forbidden: maximum cpu usage per Container is 1, but limit is 2",
                 ),
             ),
             (false, Reason::Unauthorized { message: message() }),

@@ -1,5 +1,6 @@
 //! Advice on an issue, with the command that shows its details.
 
+use super::super::error::MISSING_PRIORITY_CLASS;
 use super::JobRole;
 use super::pod_issue::{Cause, PodIssue, Workload};
 
@@ -164,6 +165,8 @@ pub fn denied(message: &str, role: Option<JobRole>) -> &'static str {
         "an admission webhook of the cluster does not respond: repair its service, or ask its owner."
     } else if contains("serviceaccount") && contains("not found") {
         "the pods' ServiceAccount does not exist: create it, or apply again if this provider creates it."
+    } else if contains(MISSING_PRIORITY_CLASS) {
+        "create the PriorityClass, or correct `services.priority_class_name`."
     } else if contains("denied the request") || contains("ValidatingAdmissionPolicy") {
         "change what the admission policy in the message rejects, or ask its owner for an exception."
     } else {

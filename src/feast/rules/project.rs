@@ -53,11 +53,16 @@ pub(super) fn one_source(store: &FeatureStore) -> Vec<Violation> {
 pub(super) fn init_template(store: &FeatureStore) -> Vec<Violation> {
     let project_dir = store.feast_project_dir.as_ref();
     let template = project_dir.and_then(|it| it.init.as_ref()?.template);
-    if template != Some(Template::Clickhouse) {
+    let without_init = Path::of("services.disable_init_containers");
+    let services = store.services.as_ref();
+    let runs = services.is_none_or(|services| services.disable_init_containers != Some(true));
+    if template != Some(Template::Clickhouse) || !runs {
         return Vec::new();
     }
-    vec![Violation::at(
-        Path::of(PROJECT_DIR).attribute("init.template"),
+    let at = Path::of(PROJECT_DIR).attribute("init.template");
+    vec![Violation::new(
+        at.clone(),
+        [at, without_init],
         "Feast has no template `clickhouse`",
         "`feast init` fails with an unknown template, so pods would not start. Set another template, or remove \
          `template` to use `local`.",

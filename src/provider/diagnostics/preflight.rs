@@ -26,8 +26,9 @@ pub fn would_fail(error: &cluster::Error) -> Diagnostic {
         }
         None => cluster_error(WOULD_FAIL, error),
     };
-    match error.reason {
+    match &error.reason {
         Reason::NamespaceMissing(_) | Reason::NotInstalled { .. } => created_first(diagnostic),
+        reason if reason.is_missing_priority_class() => created_first(diagnostic),
         _ => diagnostic,
     }
 }
@@ -45,7 +46,9 @@ fn role(error: &cluster::Error) -> Option<JobRole> {
 fn refused_pods(error: &cluster::Error) -> Option<&str> {
     match &error.reason {
         Reason::Forbidden { message }
-            if error.verb == Verb::Check && !error.reason.is_missing_permission() =>
+            if error.verb == Verb::Check
+                && error.reason.is_of_the_api_server()
+                && !error.reason.is_missing_permission() =>
         {
             Some(message)
         }

@@ -176,12 +176,13 @@ fn import(store: &StoreName) -> String {
 }
 
 /// The commands that delete all objects of a feature store without its data: the live ones, and those that its Secret
-/// lists. The cluster serves their APIs.
+/// lists. kubectl deletes nothing if the cluster has no API of a custom resource, so that of a listed one is not named.
 fn cleanup(store: &StoreName, live: &BTreeMap<Key, Json>) -> String {
     let StoreName { namespace, name } = store;
     let secret = live.get(&store_secret::key(name));
     let listed = secret.map(store_secret::objects).unwrap_or_default();
-    let objects: BTreeSet<&Key> = (live.keys().chain(&listed))
+    let listed = listed.iter().filter(|key| !key.kind.is_custom());
+    let objects: BTreeSet<&Key> = (live.keys().chain(listed))
         .filter(|key| key.kind != Kind::PersistentVolumeClaim)
         .collect();
     let (namespaced, cluster_scoped): (Vec<&Key>, Vec<&Key>) =

@@ -14,6 +14,16 @@ const HOST_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
 /// The token of the pod's service account.
 const TOKEN: &str = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
+/// The attributes that identify a user.
+const CREDENTIALS: [&str; 6] = [
+    "username",
+    "password",
+    "token",
+    "client_certificate",
+    "client_key",
+    "exec",
+];
+
 /// Returns the connection with the service account of the pod.
 ///
 /// # Errors
@@ -74,7 +84,8 @@ fn check_pod(origin: &Origin, has_host: bool, token: &Path) -> Result<(), Connec
 
 impl Connection {
     /// Returns the first attribute of the block that has no effect because of `in_cluster_config`. Variables of the
-    /// environment do not count: they can be set for another provider.
+    /// environment do not count: they can be set for another provider. If `in_cluster_config` is one itself, only
+    /// credentials count: the same block can be used outside of a cluster, too.
     pub(super) fn ineffective_in_cluster(&self) -> Option<&'static str> {
         let attributes = [
             ("username", self.username.is_some()),
@@ -101,7 +112,11 @@ impl Connection {
             ("exec", self.exec.is_some()),
         ];
         let mut set = attributes.into_iter().filter(|(_, is_set)| *is_set);
-        let found = set.find(|(attribute, _)| !self.from_environment.contains(attribute));
+        let is_variable = self.from_environment.contains("in_cluster_config");
+        let found = set.find(|(attribute, _)| {
+            let counts = !is_variable || CREDENTIALS.contains(attribute);
+            counts && !self.from_environment.contains(attribute)
+        });
         found.map(|(attribute, _)| attribute)
     }
 }

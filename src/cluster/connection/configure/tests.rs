@@ -294,6 +294,16 @@ fn the_block_sets_nothing_that_has_no_effect_in_a_cluster() {
             ..connection
         };
         assert_eq!(connection.ineffective_in_cluster(), None);
+        // If `in_cluster_config` is a variable, the block can be used outside of a cluster, too.
+        let connection = Connection {
+            from_environment: ["in_cluster_config"].into(),
+            ..connection
+        };
+        let is_credential = connection.has_credentials()
+            || connection.password.is_some()
+            || connection.client_key.is_some();
+        let expected = is_credential.then_some(attribute);
+        assert_eq!(connection.ineffective_in_cluster(), expected);
     }
     let inherited = in_cluster(|block| {
         block.token = some("t");

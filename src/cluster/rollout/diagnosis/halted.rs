@@ -89,13 +89,15 @@ pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<P
         .iter()
         .filter_map(|container| container["name"].as_str())
         .collect();
-    let status = pod.status.as_ref().filter(|_| is_unfinished(pod))?;
+    // The containers of a pod that is deleted have not failed.
+    let is_deleted = pod.metadata.deletion_timestamp.is_some();
+    let status = (pod.status.as_ref()).filter(|_| is_unfinished(pod) && !is_deleted)?;
     let containers = status.container_statuses.as_deref()?;
     let (own_statuses, others): (Vec<_>, Vec<_>) = containers
         .iter()
         .partition(|container| own.contains(&container.name.as_str()));
     let running: Vec<String> = (others.into_iter())
-        .filter(|container| !has_ended(container))
+        .filter(|container| is_running(container))
         .map(|container| container.name.clone())
         .collect();
     let all_ended = own_statuses.len() == own.len()
@@ -137,6 +139,11 @@ pub(super) fn sidecars(pod: &Pod, observation: &Observation<'_>) -> Option<Vec<P
         ))
     });
     Some(running.collect())
+}
+
+fn is_running(container: &ContainerStatus) -> bool {
+    let state = container.state.as_ref();
+    state.is_some_and(|state| state.running.is_some())
 }
 
 fn has_ended(container: &ContainerStatus) -> bool {

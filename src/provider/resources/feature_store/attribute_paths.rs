@@ -35,7 +35,10 @@ impl AttributePaths<'_> {
                 let is_cron_job = error.target.kind == Kind::CronJob.as_str();
                 let resources = diagnostics::required_resources_attributes(message, is_cron_job);
                 let violated = diagnostics::pod_security_attribute(message);
-                violated.into_iter().chain(resources).collect()
+                let priority_class = (error.reason.is_missing_priority_class())
+                    .then(|| Path::of("services.priority_class_name"));
+                let paths = violated.into_iter().chain(resources);
+                paths.chain(priority_class).collect()
             }
             (
                 Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts),

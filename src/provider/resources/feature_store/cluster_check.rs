@@ -14,7 +14,7 @@ use crate::feast::names;
 use crate::feast::ownership::{Occupied, Ownership};
 use crate::feast::secrets::resolve::Secrets;
 use crate::feast::secrets::store_secret;
-use crate::feast::spec::Registry;
+use crate::feast::spec::{Registry, Store};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::{Diagnostic, Diagnostics};
@@ -214,13 +214,30 @@ pub async fn check_values(
     desired: &DesiredStore,
     stop: &CancellationToken,
 ) -> Diagnostics {
-    let findings = [
-        check_remote_registry(cluster, desired, stop).await,
-        check_volume_group(cluster, desired, stop).await,
-        check_cron_job_user(cluster, desired, stop).await,
-        check_openshift(cluster, desired, stop).await,
-    ];
-    findings.into_iter().flatten().collect()
+    let store = &desired.store;
+    let depends_on_openshift =
+        store.has_default_group() || has_default_cron_job_user(store) || store.serving_certificates;
+    let remote_registry = check_remote_registry(cluster, desired, stop).await;
+    let is_openshift = match depends_on_openshift {
+        true => cluster.is_openshift(stop).await,
+        false => None,
+    };
+    let of_openshift = match is_openshift {
+        Some(true) => [
+            // OpenShift refuses the pods, after the old ones have ended.
+            (store.has_default_group()).then(diagnostics::group_on_openshift),
+            // OpenShift refuses the pods of each run, after the apply has succeeded.
+            has_default_cron_job_user(store)
+                .then(|| diagnostics::cron_job_user_on_openshift(&desired.store_name())),
+        ],
+        Some(false) => [
+            (store.serving_certificates).then(diagnostics::not_openshift),
+            None,
+        ],
+        None => [None, None],
+    };
+    let findings = [remote_registry].into_iter().chain(of_openshift);
+    findings.flatten().collect()
 }
 
 /// Returns an error if the registry of the feature store that the configuration names is not served. An account that
@@ -249,41 +266,10 @@ async fn check_remote_registry(
     }
 }
 
-/// Returns an error if the cluster does not accept the default group of volumes. OpenShift refuses the pods, after the
-/// old ones have ended.
-async fn check_volume_group(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Option<Diagnostic> {
-    let is_rejected =
-        desired.store.has_default_group() && cluster.is_openshift(stop).await == Some(true);
-    is_rejected.then(diagnostics::group_on_openshift)
-}
-
-/// Returns a warning if the pods of the CronJob have the default user in a cluster that assigns users. OpenShift refuses
-/// the pods of each run, after the apply has succeeded.
-async fn check_cron_job_user(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Option<Diagnostic> {
-    let DesiredStore { store, .. } = desired;
+/// Returns whether the pods of the CronJob have the user that this provider sets.
+fn has_default_cron_job_user(store: &Store) -> bool {
     let pods = &store.pods;
     // The user of the containers takes precedence.
     let is_configured = pods.assigned_ids || pods.container_security_context.run_as_user.is_some();
-    let has_default_user = store.cron_job.is_some() && !is_configured;
-    let may_be_rejected = has_default_user && cluster.is_openshift(stop).await == Some(true);
-    may_be_rejected.then(|| diagnostics::cron_job_user_on_openshift(&desired.store_name()))
-}
-
-/// Returns an error if a feature store with certificates of OpenShift is not in an OpenShift cluster.
-async fn check_openshift(
-    cluster: &Cluster,
-    desired: &DesiredStore,
-    stop: &CancellationToken,
-) -> Option<Diagnostic> {
-    let is_rejected =
-        desired.store.serving_certificates && cluster.is_openshift(stop).await == Some(false);
-    is_rejected.then(diagnostics::not_openshift)
+    store.cron_job.is_some() && !is_configured
 }

@@ -129,6 +129,43 @@ fn an_injected_container_does_not_hide_the_failure_of_a_job() {
 }
 
 #[test]
+fn only_a_running_container_of_a_pod_that_stays_keeps_a_job_from_ending() {
+    let live = json!({"metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [
+        {"name": "feast-apply"}]}}}});
+    let causes = |is_deleted: bool, injected: Json| {
+        let mut pod = pod(
+            "p",
+            "j",
+            json!({"status": {"phase": "Running", "containerStatuses": [
+                container("feast-apply", 0, ended(1), json!({})),
+                container("istio-proxy", 0, injected, json!({}))]}}),
+        );
+        if is_deleted {
+            let deleted = json!("2026-08-21T10:00:00Z");
+            pod.metadata.deletion_timestamp = Some(serde_json::from_value(deleted).unwrap());
+        }
+        let found = diagnose(&Observation {
+            job: Some("j"),
+            live: Some(&live),
+            pods: &[pod],
+            ..Observation::default()
+        });
+        let causes = found.into_iter().map(|issue| {
+            let kept_running = !issue.kept_running_by.is_empty();
+            (issue.cause, kept_running)
+        });
+        causes.collect::<Vec<_>>()
+    };
+    assert_eq!(causes(false, running()), [(Cause::Crash, true)]);
+    assert_eq!(causes(true, running()), []);
+    let pulling = json!({"waiting": {"reason": "ImagePullBackOff", "message": "m"}});
+    assert_eq!(
+        causes(false, pulling),
+        [(Cause::Image, false), (Cause::Crash, false)]
+    );
+}
+
+#[test]
 fn a_failure_behind_an_injected_container_names_the_job() {
     let live = json!({"metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [
         {"name": "feast-apply"}]}}}});
