@@ -51,8 +51,7 @@ impl Cluster {
 
     /// Returns whether the cluster has the API of a custom resource. True if the cluster does not say.
     pub(super) async fn may_serve(&self, resource: Resource, cancel: &CancellationToken) -> bool {
-        let discovered = self.send(Request::discovery(resource), cancel).await;
-        !discovered.is_err_and(|error| error.is_not_found() || error.is_not_installed())
+        self.serves(resource, cancel).await.unwrap_or(true)
     }
 
     /// Returns an error for each of these objects whose API the cluster lacks. An object that exists has its API.

@@ -33,6 +33,16 @@ impl Cluster {
         sources: &BTreeSet<Source>,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
+        complete(self.read_contents(namespace, sources, cancel).await)
+    }
+
+    /// Returns the values that can be read, and one error for each other object or source.
+    async fn read_contents(
+        &self,
+        namespace: &str,
+        sources: &BTreeSet<Source>,
+        cancel: &CancellationToken,
+    ) -> (Contents, Vec<Error>) {
         let objects: BTreeSet<Key> = sources.iter().map(Source::object).collect();
         let gets = objects.iter().map(|key| {
             let request = Request::get(Resource::from(key.kind), namespace, &key.name);
@@ -56,7 +66,7 @@ impl Cluster {
                 .map(|key| self.cached_object(namespace, key, cancel)),
         )
         .await;
-        self.values_of(namespace, sources, objects.iter().zip(answers))
+        complete(self.values_of(namespace, sources, objects.iter().zip(answers)))
     }
 
     fn values_of<'a>(
@@ -64,7 +74,7 @@ impl Cluster {
         namespace: &str,
         sources: &BTreeSet<Source>,
         answers: impl Iterator<Item = (&'a Key, Result<Json, Error>)>,
-    ) -> Result<Contents, Vec<Error>> {
+    ) -> (Contents, Vec<Error>) {
         let mut found = BTreeMap::new();
         let mut errors = Vec::new();
         for (key, answer) in answers {
@@ -85,19 +95,16 @@ impl Cluster {
                 Ok(values) => {
                     contents.insert(source.clone(), values);
                 }
-                Err(reason) => errors.push(self.unreadable_source(namespace, &key, reason)),
+                Err(reason) => errors.push(self.error(
+                    Verb::Get,
+                    Resource::from(key.kind),
+                    namespace,
+                    Some(&key.name),
+                    reason,
+                )),
             }
         }
-        if errors.is_empty() {
-            Ok(contents)
-        } else {
-            Err(errors)
-        }
-    }
-
-    fn unreadable_source(&self, namespace: &str, key: &Key, reason: Reason) -> Error {
-        let resource = Resource::from(key.kind);
-        self.error(Verb::Get, resource, namespace, Some(&key.name), reason)
+        (contents, errors)
     }
 
     /// Repeats [`Cluster::contents`] while a Secret, a ConfigMap, a key or, according to `lacks`, a value is missing,
@@ -161,41 +168,14 @@ impl Cluster {
         sources: BTreeSet<Source>,
         cancel: &CancellationToken,
     ) -> Result<(Contents, BTreeSet<Source>), Vec<Error>> {
-        // A certificate and its key are two sources in one Secret.
-        let mut objects: BTreeMap<Key, BTreeSet<Source>> = BTreeMap::new();
-        for source in sources {
-            objects.entry(source.object()).or_default().insert(source);
+        let (found, mut errors) = self.read_contents(namespace, &sources, cancel).await;
+        errors.retain(|error| !may_appear(error));
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        let reads = objects.into_iter().map(|(key, sources)| async move {
-            let request = Request::get(Resource::from(key.kind), namespace, &key.name);
-            let answer = self.send(request, cancel).await;
-            (key, sources, answer)
-        });
-        let (mut found, mut missing, mut errors) = (Contents::new(), BTreeSet::new(), Vec::new());
-        for (key, sources, answer) in join_all(reads).await {
-            let object = match answer {
-                Ok(object) => object,
-                Err(error) if may_appear(&error) => {
-                    missing.extend(sources);
-                    continue;
-                }
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            };
-            for source in sources {
-                match values(&object, &source) {
-                    Ok(values) => drop(found.insert(source, values)),
-                    Err(Reason::KeyMissing(_)) => drop(missing.insert(source)),
-                    Err(reason) => errors.push(self.unreadable_source(namespace, &key, reason)),
-                }
-            }
-        }
-        match errors.is_empty() {
-            true => Ok((found, missing)),
-            false => Err(errors),
-        }
+        let mut missing = sources;
+        missing.retain(|source| !found.contains_key(source));
+        Ok((found, missing))
     }
 
     /// Waits for the values of sources that other objects ask for: `requested_by` has the object for each Secret and
@@ -296,6 +276,14 @@ fn decode(is_text: bool, key: &str, value: &Json) -> Result<String, Reason> {
     }
     let bytes: ByteString = serde_json::from_value(value.clone()).map_err(|_| not_text())?;
     String::from_utf8(bytes.0).map_err(|_| not_text())
+}
+
+/// Returns the values, if there is no error.
+fn complete((contents, errors): (Contents, Vec<Error>)) -> Result<Contents, Vec<Error>> {
+    match errors.is_empty() {
+        true => Ok(contents),
+        false => Err(errors),
+    }
 }
 
 /// Returns whether the missing object can still appear.

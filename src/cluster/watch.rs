@@ -333,22 +333,21 @@ fn permanent_failure(error: watcher::Error) -> Option<Reason> {
     use watcher::Error::{
         InitialListFailed, NoResourceVersion, WatchError, WatchFailed, WatchStartFailed,
     };
-    let status = match error {
-        WatchError(status) => status,
+    if let Some(status) = status(&error) {
+        let message = status.message.clone();
+        return match status.code {
+            401 => Some(Reason::Unauthorized { message }),
+            403 => Some(Reason::Forbidden { message }),
+            _ => None,
+        };
+    }
+    match error {
         InitialListFailed(error) | WatchStartFailed(error) | WatchFailed(error) => {
-            match ConnectionError::of_credentials(error) {
-                Ok(error) => return Some(Reason::from(error)),
-                Err(kube::Error::Api(status)) => status,
-                Err(_) => return None,
-            }
+            ConnectionError::of_credentials(error)
+                .ok()
+                .map(Reason::from)
         }
-        NoResourceVersion => return None,
-    };
-    let message = status.message;
-    match status.code {
-        401 => Some(Reason::Unauthorized { message }),
-        403 => Some(Reason::Forbidden { message }),
-        _ => None,
+        WatchError(_) | NoResourceVersion => None,
     }
 }
 

@@ -57,7 +57,8 @@ pub use keda::{
     Keda, KedaAuthentication, KedaAuthenticationKind, KedaFallback, KedaFallbackBehavior,
     KedaMetricType, KedaScalingModifiers, KedaTrigger,
 };
-pub use name_syntax::{NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH};
+use name_syntax::DNS_SUBDOMAIN_PATTERN;
+pub use name_syntax::{DNS_LABEL_PATTERN, NAME_LENGTH, NAMESPACE_LENGTH};
 pub use network_policy::{NetworkPolicy, NetworkPolicyIngress, PolicyEndpoint};
 pub use offline_store::{OfflineFile, OfflineFileType, OfflineStore, OfflineStoreType};
 pub use online_store::{OnlineFile, OnlineStore, OnlineStoreType};
@@ -108,7 +109,7 @@ pub struct FeatureStore {
     /// because changing the name replaces the feature store.
     #[schemars(
         length(min = 1, max = NAME_LENGTH),
-        regex(pattern = NAME_PATTERN)
+        regex(pattern = DNS_LABEL_PATTERN)
     )]
     #[schemars(extend("x-terraform" = {"requires_replace": true}))]
     pub name: String,
@@ -118,7 +119,7 @@ pub struct FeatureStore {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = NAMESPACE_LENGTH),
-        regex(pattern = NAME_PATTERN)
+        regex(pattern = DNS_LABEL_PATTERN)
     )]
     #[schemars(extend("x-terraform" = {"requires_replace": true, "computed": true}))]
     pub namespace: Option<String>,
@@ -376,7 +377,7 @@ pub struct Services {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = DNS_SUBDOMAIN_PATTERN)
     )]
     pub priority_class_name: Option<String>,
 

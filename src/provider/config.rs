@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::feast::config::{NAME_PATTERN, NAMESPACE_LENGTH};
+use crate::feast::config::{DNS_LABEL_PATTERN, NAMESPACE_LENGTH};
 
 /// Manages [Feast](https://feast.dev) feature stores on Kubernetes.
 ///
@@ -80,7 +80,7 @@ pub struct ProviderConfig {
     /// Namespace of feature stores that name none.
     #[schemars(
         length(min = 1, max = NAMESPACE_LENGTH),
-        regex(pattern = NAME_PATTERN),
+        regex(pattern = DNS_LABEL_PATTERN),
         extend("default" = "default")
     )]
     pub namespace: Option<String>,

@@ -186,9 +186,7 @@ const OIDC_WITHOUT_SECRET: &str =
 
 pub fn rejects_invalid_configurations_at_plan() {
     let mut terraform = lab::terraform(Tool::Terraform);
-    terraform
-        .environment("TF_VAR_kubeconfig", "nowhere")
-        .environment("TF_VAR_namespace", "default");
+    store::set_variables(&mut terraform, "nowhere", "default");
     for (attributes, messages) in [
         (
             "authz = { kubernetes = {}, no_auth = true }",

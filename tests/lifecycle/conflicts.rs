@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::store::{StoreUnderTest, configuration, databases_with};
+use crate::lifecycle::store::{StoreUnderTest, configuration, databases_with, with_provider};
 
 const ROLLING: &str = r#"deployment_strategy = { type = "RollingUpdate" }"#;
 const IMAGE: &str = ".spec.template.spec.containers[name=\"online\"].image";
@@ -114,10 +114,8 @@ pub fn applied_fields_conflict() {
     test.apply();
 
     // First resolution: force the conflict.
-    let forced = configuration(&services(replicas, ours), "").replace(
-        "namespace   = var.namespace",
-        "namespace = var.namespace\n  force_conflicts = true",
-    );
+    let forced = configuration(&services(replicas, ours), "");
+    let forced = with_provider(&forced, "force_conflicts = true");
     test.terraform.write("main.tf", &forced).unwrap();
     test.apply();
     assert_eq!(test.image(), "example.invalid/ours:1");

@@ -5,7 +5,7 @@ use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, 
 use terraform_provider_feast::kubernetes::{Key, Kind};
 
 use crate::lifecycle::account;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, until};
+use crate::lifecycle::store::{self, DATABASES, StoreUnderTest, configuration, until};
 use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
 
@@ -18,12 +18,17 @@ fn uid(test: &StoreUnderTest) -> String {
     namespace["metadata"]["uid"].as_str().unwrap().to_owned()
 }
 
-/// Returns the store's configuration with additional attributes in the provider block.
+/// Returns the configuration of a feature store with these additional attributes in the provider block.
 fn with_provider(services: &str, attributes: &str) -> String {
-    configuration(services, "").replace(
-        "namespace   = var.namespace",
-        &format!("namespace = var.namespace\n  {attributes}"),
-    )
+    store::with_provider(&configuration(services, ""), attributes)
+}
+
+/// Returns the configuration with these attributes in place of the kubeconfig in the provider block.
+fn with_connection(attributes: &str) -> String {
+    let text = with_provider(DATABASES, attributes);
+    let connected = text.replace("config_path = var.kubeconfig", "");
+    assert_ne!(connected, text);
+    connected
 }
 
 fn expecting(uid: &str) -> String {
@@ -207,7 +212,7 @@ pub fn connection_errors_name_server_and_origin() {
         for (name, value) in environment {
             terraform.environment(name, value);
         }
-        let main = with_provider(DATABASES, &block).replace("config_path = var.kubeconfig", "");
+        let main = with_connection(&block);
         terraform.write("main.tf", &main).unwrap();
         let run = terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
@@ -288,7 +293,7 @@ pub fn explains_rejected_credentials() {
             "`token` in the provider block is not valid: it ends with a line break. Remove the surrounding whitespace with trimspace(), as in trimspace(file(…)).",
         ),
     ] {
-        let main = with_provider(DATABASES, &block).replace("config_path = var.kubeconfig", "");
+        let main = with_connection(&block);
         test.terraform.write("main.tf", &main).unwrap();
         let run = test.terraform.apply().unwrap();
         assert_eq!(run.status, Some(1), "{run}");
@@ -299,7 +304,7 @@ pub fn explains_rejected_credentials() {
     }
     let mut terraform = test.another_folder_with(Tool::Terraform, "");
     terraform.environment("KUBE_TOKEN", "abc\n");
-    let main = with_provider(DATABASES, &host).replace("config_path = var.kubeconfig", "");
+    let main = with_connection(&host);
     terraform.write("main.tf", &main).unwrap();
     let run = terraform.apply().unwrap();
     assert_eq!(run.status, Some(1), "{run}");

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value as Json, json};
 
 use crate::lifecycle::conflicts::apply_as;
-use crate::lifecycle::store::{DATABASES, StoreUnderTest, configuration, databases_with};
+use crate::lifecycle::store::{
+    DATABASES, StoreUnderTest, configuration, databases_with, with_provider,
+};
 use crate::support::terraform::Plan;
 
 const FIXED: &str = "scaling = { replicas = 2 }";
@@ -312,9 +314,9 @@ pub fn removes_fields_after_a_restore() {
 pub fn removes_fields_of_a_former_field_manager() {
     let test = StoreUnderTest::new("leftovers-manager");
     let managed_by = |manager: &str, services: &str, attributes: &str| {
-        let text = configuration(services, attributes).replace(
-            "namespace   = var.namespace",
-            &format!("namespace = var.namespace\n  field_manager = {manager:?}"),
+        let text = with_provider(
+            &configuration(services, attributes),
+            &format!("field_manager = {manager:?}"),
         );
         test.terraform.write("main.tf", &text).unwrap();
     };

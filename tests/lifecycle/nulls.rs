@@ -2,7 +2,7 @@
 
 use crate::lifecycle::import;
 use crate::lifecycle::lab;
-use crate::lifecycle::store::{StoreUnderTest, configuration};
+use crate::lifecycle::store::{StoreUnderTest, configuration, set_variables};
 use crate::support::terraform::Exit;
 
 /// Returns services with a null element in every map of the pods.
@@ -72,9 +72,7 @@ pub fn rejects_null_list_elements() {
             .write("main.tf", &configuration(services, ""))
             .unwrap();
         let mut terraform = terraform;
-        terraform
-            .environment("TF_VAR_kubeconfig", "/nonexistent")
-            .environment("TF_VAR_namespace", "n");
+        set_variables(&mut terraform, "/nonexistent", "n");
         let plan = terraform.plan().unwrap();
         assert_eq!(plan.exit, Exit::Failed, "{}", plan.run);
         let messages = plan.run.messages();

@@ -88,9 +88,7 @@ fn accepted() -> Vec<String> {
 fn without_cluster() -> Terraform {
     let mut terraform = lab::terraform(Tool::Terraform);
     let nowhere = terraform.folder().join("no-such-kubeconfig");
-    terraform
-        .environment("TF_VAR_kubeconfig", &nowhere.display().to_string())
-        .environment("TF_VAR_namespace", "default");
+    store::set_variables(&mut terraform, &nowhere.display().to_string(), "default");
     terraform
 }
 

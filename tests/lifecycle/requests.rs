@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use terraform_provider_feast::kubernetes::kind::{Kind, Scope};
 
 use crate::lifecycle::lab;
-use crate::lifecycle::store::StoreUnderTest;
+use crate::lifecycle::store::{PROVIDER_BLOCK, StoreUnderTest};
 use crate::support::terraform::Exit;
 
 const STORES: usize = 10;
@@ -16,25 +16,11 @@ const STORES: usize = 10;
 /// Returns the configuration of a number of feature stores, of twelve objects each. `cpu` is the CPU request of a
 /// server of the first one.
 pub fn configuration(stores: usize, cpu: &str) -> String {
-    let text = CONFIGURATION.replace("@stores@", &stores.to_string());
+    let text = format!("{PROVIDER_BLOCK}{RESOURCE}").replace("@stores@", &stores.to_string());
     text.replace("@cpu@", cpu)
 }
 
-const CONFIGURATION: &str = r#"
-terraform {
-  required_providers {
-    feast = { source = "feast-dev/feast" }
-  }
-}
-
-variable "kubeconfig" { type = string }
-variable "namespace" { type = string }
-
-provider "feast" {
-  config_path = var.kubeconfig
-  namespace   = var.namespace
-}
-
+const RESOURCE: &str = r#"
 resource "feast_feature_store" "many" {
   count             = @stores@
   name              = "many-${count.index}"

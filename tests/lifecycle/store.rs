@@ -199,7 +199,7 @@ impl StoreUnderTest {
 }
 
 /// Sets the variables of [`PROVIDER_BLOCK`].
-fn set_variables(terraform: &mut Terraform, kubeconfig: &str, namespace: &str) {
+pub fn set_variables(terraform: &mut Terraform, kubeconfig: &str, namespace: &str) {
     terraform
         .environment("TF_VAR_kubeconfig", kubeconfig)
         .environment("TF_VAR_namespace", namespace);
@@ -212,14 +212,19 @@ pub fn databases_with(server: &str) -> String {
     text
 }
 
-/// Returns a configuration whose plans check what the cluster would refuse.
-pub fn with_preflight(configuration: &str) -> String {
+/// Returns the configuration with these additional attributes in the provider block.
+pub fn with_provider(configuration: &str, attributes: &str) -> String {
     let text = configuration.replace(
         "namespace   = var.namespace\n}",
-        "namespace   = var.namespace\n  preflight   = true\n}",
+        &format!("namespace   = var.namespace\n  {attributes}\n}}"),
     );
     assert_ne!(text, configuration);
     text
+}
+
+/// Returns a configuration whose plans check what the cluster would refuse.
+pub fn with_preflight(configuration: &str) -> String {
+    with_provider(configuration, "preflight   = true")
 }
 
 /// Returns the configuration of a store `demo`: the [`PROVIDER_BLOCK`] and the resource.

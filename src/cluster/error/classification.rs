@@ -113,37 +113,41 @@ impl Error {
 }
 
 impl Reason {
+    /// Returns whether the request was forbidden with a message that contains this text.
+    fn is_forbidden_with(&self, text: &str) -> bool {
+        matches!(self, Self::Forbidden { message } if message.contains(text))
+    }
+
     /// Returns whether the account lacks a permission. Denials by a quota or an admission policy do not contain
     /// `cannot`.
     pub fn is_missing_permission(&self) -> bool {
         // The message says that the user "cannot" do it.
-        matches!(self, Self::Forbidden { message } if message.contains(" cannot "))
+        self.is_forbidden_with(" cannot ")
     }
 
     /// Returns whether the API server has treated the request as anonymous, so that no role is missing.
     pub fn is_anonymous(&self) -> bool {
-        matches!(self, Self::Forbidden { message } if message.contains(ANONYMOUS))
+        self.is_forbidden_with(ANONYMOUS)
     }
 
     /// Returns whether the account would grant permissions that it does not have.
     pub(super) fn is_escalation(&self) -> bool {
-        matches!(self, Self::Forbidden { message } if message.contains("attempting to grant RBAC permissions"))
+        self.is_forbidden_with("attempting to grant RBAC permissions")
     }
 
     /// Returns whether only an API server writes such a message about a request that it forbids.
     pub fn is_of_the_api_server(&self) -> bool {
-        let is_denial = matches!(self, Self::Forbidden { message } if message.contains(DENIAL));
-        is_denial || self.is_missing_permission() || self.is_escalation()
+        self.is_forbidden_with(DENIAL) || self.is_missing_permission() || self.is_escalation()
     }
 
     /// Returns whether a quota of the namespace forbids the request.
     pub fn exceeds_quota(&self) -> bool {
-        matches!(self, Self::Forbidden { message } if message.contains("exceeded quota"))
+        self.is_forbidden_with("exceeded quota")
     }
 
     /// Returns whether the pods have a PriorityClass that does not exist.
     pub fn is_missing_priority_class(&self) -> bool {
-        matches!(self, Self::Forbidden { message } if message.contains(MISSING_PRIORITY_CLASS))
+        self.is_forbidden_with(MISSING_PRIORITY_CLASS)
     }
 
     /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an

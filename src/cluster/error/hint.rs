@@ -115,7 +115,7 @@ impl Reason {
             Self::WrongCluster { .. } => {
                 "Nothing was read or written. Check the kubeconfig, its context and the environment variables. Change expected_cluster_uid only if the feature stores have moved to this cluster."
             }
-            Self::Forbidden { .. } if self.is_escalation() => {
+            _ if self.is_escalation() => {
                 "Kubernetes does not allow a user to grant permissions that the user does not have. Give this user those permissions, or the verb escalate on this object (bind, for the binding); the guide \"Access to the cluster\" has the rules to copy."
             }
             Self::Forbidden { .. } if !self.is_missing_permission() => {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LocalObjectReference;
+use super::{DNS_SUBDOMAIN_PATTERN, LocalObjectReference};
 
 /// How servers authenticate requests, and the roles on which the permissions of Feast are based: exactly one of
 /// `kubernetes`, `oidc` and `no_auth`.
@@ -97,7 +97,7 @@ pub struct CaCertConfigMap {
     /// Name of the ConfigMap, in the namespace of the feature store.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = DNS_SUBDOMAIN_PATTERN)
     )]
     pub name: String,
 

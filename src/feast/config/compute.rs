@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LocalObjectReference;
+use super::{DNS_SUBDOMAIN_PATTERN, LocalObjectReference};
 
 /// The engine that materializes features and builds training sets (`batch_engine` of `feature_store.yaml`), configured
 /// in a ConfigMap. The engine `k8s`, and any other that calls the Kubernetes API, needs
@@ -45,7 +45,7 @@ pub struct SparkApplication {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = DNS_SUBDOMAIN_PATTERN)
     )]
     pub service_account: Option<String>,
 }

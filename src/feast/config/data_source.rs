@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Drift, Endpoints, NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH, ScalingStatus};
+use super::{DNS_LABEL_PATTERN, Drift, Endpoints, NAME_LENGTH, NAMESPACE_LENGTH, ScalingStatus};
 
 /// Reads a feature store that this provider created, by its name: for outputs, and for modules that use a feature store
 /// of another configuration. Needs only read permissions. What the credentials cannot read is null.
@@ -13,13 +13,13 @@ use super::{Drift, Endpoints, NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH, Scali
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataSourceConfig {
     /// Name of the feature store.
-    #[schemars(length(min = 1, max = NAME_LENGTH), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = NAME_LENGTH), regex(pattern = DNS_LABEL_PATTERN))]
     pub name: String,
 
     /// Kubernetes namespace. Default: the `namespace` of the provider block, or else `default`.
     #[schemars(
         length(min = 1, max = NAMESPACE_LENGTH),
-        regex(pattern = NAME_PATTERN),
+        regex(pattern = DNS_LABEL_PATTERN),
         extend("x-terraform" = {"computed": true})
     )]
     pub namespace: Option<String>,

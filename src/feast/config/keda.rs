@@ -6,6 +6,7 @@ use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscalerBehavior;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DNS_SUBDOMAIN_PATTERN;
 use super::string_enum::string_enum;
 
 /// Settings of the `ScaledObject` of KEDA.
@@ -75,7 +76,7 @@ pub struct Keda {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = DNS_SUBDOMAIN_PATTERN)
     )]
     pub hpa_name: Option<String>,
 }

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::VolumeResourceRequirements;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DNS_SUBDOMAIN_PATTERN;
 use super::string_enum::string_enum;
 
 /// Persistence of the service: exactly one of `file` and `store`. Without this block, the service uses a file in the
@@ -63,7 +64,7 @@ pub struct LocalObjectReference {
     /// Name of the object, in the namespace of the feature store.
     #[schemars(
         length(min = 1, max = 253),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$")
+        regex(pattern = DNS_SUBDOMAIN_PATTERN)
     )]
     pub name: String,
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::persistence::StoreType;
 use super::string_enum::string_enum;
 use super::{
-    LocalObjectReference, NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH, Persistence, PvcConfig,
+    DNS_LABEL_PATTERN, LocalObjectReference, NAME_LENGTH, NAMESPACE_LENGTH, Persistence, PvcConfig,
     RegistryServer,
 };
 
@@ -109,7 +109,7 @@ pub struct FeastRef {
     /// that Terraform creates that one first.
     #[schemars(
         length(min = 1, max = NAME_LENGTH),
-        regex(pattern = NAME_PATTERN)
+        regex(pattern = DNS_LABEL_PATTERN)
     )]
     pub name: String,
 
@@ -117,7 +117,7 @@ pub struct FeastRef {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = NAMESPACE_LENGTH),
-        regex(pattern = NAME_PATTERN)
+        regex(pattern = DNS_LABEL_PATTERN)
     )]
     pub namespace: Option<String>,
 }

@@ -11,6 +11,8 @@ use k8s_openapi::api::core::v1::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::DNS_LABEL_PATTERN;
+
 /// A volume of the pods (Kubernetes `Volume`): a name, and exactly one source. Use `persistent_volume_claim` for the
 /// disks of cloud providers and other storage with a CSI driver.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +21,7 @@ pub struct Volume {
     /// Name of the volume, to which `volume_mounts` refer. Lower-case letters, digits and `-`.
     #[schemars(
         length(min = 1, max = 63),
-        regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+        regex(pattern = DNS_LABEL_PATTERN)
     )]
     pub name: String,
 

@@ -24,6 +24,14 @@ impl Store {
         !is_configured && !self.pods.assigned_ids && !self.pvcs().is_empty()
     }
 
+    /// Returns whether the pods of the CronJob have the default user, because neither the configuration nor OpenShift
+    /// sets one.
+    pub fn has_default_cron_job_user(&self) -> bool {
+        // The user of the containers takes precedence.
+        let is_configured = self.pods.container_security_context.run_as_user.is_some();
+        !is_configured && !self.pods.assigned_ids && self.cron_job.is_some()
+    }
+
     /// Returns the security context of the servers' pods.
     pub fn security_context(&self) -> PodSecurityContext {
         let mut context = self.pods.security_context();

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::feast::config::{NAME_LENGTH, NAME_PATTERN, NAMESPACE_LENGTH};
+use crate::feast::config::{DNS_LABEL_PATTERN, NAME_LENGTH, NAMESPACE_LENGTH};
 use crate::feast::names;
 use crate::feast::spec::{Store, Strategy};
 use crate::provider::diagnostics;
@@ -22,11 +22,11 @@ use super::{Operation, Target};
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
     /// Name of the feature store, as in the attribute `name` of the resource `feast_feature_store`.
-    #[schemars(length(min = 1, max = NAME_LENGTH), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = NAME_LENGTH), regex(pattern = DNS_LABEL_PATTERN))]
     name: String,
 
     /// Kubernetes namespace of the feature store. Default: the `namespace` of the provider block, or else `default`.
-    #[schemars(length(min = 1, max = NAMESPACE_LENGTH), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = NAMESPACE_LENGTH), regex(pattern = DNS_LABEL_PATTERN))]
     namespace: Option<String>,
 
     /// Time limit of the rollout, from `1s` to `24h`. Default: `20m`.

@@ -330,10 +330,9 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::provider::resources::feature_store::testing;
     use crate::provider::tests::test_provider::{TestProvider, errors};
     use crate::schema::Provider as _;
-
-    const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
 
     #[test]
     fn rejects_names_that_no_feature_store_can_have() {
@@ -374,34 +373,14 @@ mod tests {
         assert_eq!(provider.server.requests(), [""; 0]);
     }
 
-    /// Another client has scaled the feature store to zero, `ignore_changes` keeps that, and with it the strategy and
-    /// the PodDisruptionBudget of two replicas.
+    /// `ignore_changes` keeps the zero, and with it the strategy and the PodDisruptionBudget of two replicas.
     #[test]
     fn a_feature_store_that_is_kept_at_zero_replicas_has_no_drift() {
         let provider = TestProvider::new();
-        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
-        let config = provider.config(&json!({
-            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
-            "services": {
-                "feastApply": "none",
-                "scaling": {"replicas": 2},
-                "podDisruptionBudgets": {"minAvailable": 1},
-                "onlineStore": {"persistence": database("postgres")},
-                "registry": {"local": {"persistence": database("sql")}},
-            },
-        }));
+        let config = testing::two_replicas(&provider);
         let (state, private) = provider.create(&config);
-        let scale = |live: &mut Json| live["spec"]["replicas"] = json!(0);
-        provider.server.edit(DEPLOYMENT, scale);
-        let scaled = provider.read(&state, &private);
-        let mut kept = config;
-        kept.set("services", scaled.state.attribute("services").clone());
-        let labels = [("team".to_owned(), Value::string("a"))];
-        kept.set("labels", Value::Map(labels.into()));
-        let planned = provider.plan(&scaled.state, &scaled.private, &kept);
-        let applied = provider.apply(&scaled.state, &planned, &kept);
-        assert_eq!(errors(&applied.diagnostics), [""; 0]);
-        let live = provider.server.get(DEPLOYMENT).unwrap();
+        testing::keep_at_zero(&provider, config, &state, &private);
+        let live = provider.server.get(testing::DEPLOYMENT).unwrap();
         assert_eq!(live["spec"]["replicas"], 0);
         assert_eq!(live["spec"]["strategy"]["type"], "RollingUpdate");
 

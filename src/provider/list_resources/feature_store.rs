@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::search::Search;
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
-use crate::feast::config::{NAME_PATTERN, NAMESPACE_LENGTH};
+use crate::feast::config::{DNS_LABEL_PATTERN, NAMESPACE_LENGTH};
 use crate::kubernetes::label_selector;
 use crate::provider::provider_data::ProviderData;
 use crate::provider::resources::feature_store::{TYPE_NAME, identity, import, read};
@@ -31,7 +31,7 @@ const CONCURRENT_READS: usize = 8;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ListConfig {
     /// Kubernetes namespace to search. Default: the `namespace` of the provider block, or else `default`.
-    #[schemars(length(min = 1, max = NAMESPACE_LENGTH), regex(pattern = NAME_PATTERN))]
+    #[schemars(length(min = 1, max = NAMESPACE_LENGTH), regex(pattern = DNS_LABEL_PATTERN))]
     namespace: Option<String>,
 
     /// Whether to search all namespaces. Needs the permission to list in all namespaces. Default: false.

@@ -22,11 +22,14 @@ impl Rpc for upgrade_resource_state::Request {
     async fn serve(&self, session: &Session) -> Result<Self::Response, Diagnostics> {
         let (resource, types) = session.resource(&self.type_name)?;
         let stored = stored_json(self.raw_state.as_ref(), STATE, &self.type_name)?;
-        // A syntax error is not one of the schema.
-        parse::<IgnoredAny>(stored, STATE, &self.type_name)?;
+        let state = types.read_stored(stored);
+        if state.is_err() {
+            // A syntax error is not one of the schema.
+            parse::<IgnoredAny>(stored, STATE, &self.type_name)?;
+        }
         let mut upgraded = resource.upgrade_state(UpgradeResourceStateRequest {
             version: self.version,
-            state: types.read_stored(stored).map_err(|error| error.to_string()),
+            state: state.map_err(|error| error.to_string()),
         });
         let upgraded_state = types.write(&upgraded.state, &mut upgraded.diagnostics);
         Ok(upgrade_resource_state::Response {

@@ -175,10 +175,7 @@ impl Proxy {
     /// Starts a proxy between the provider of a feature store and its API server.
     pub fn in_front_of(test: &mut StoreUnderTest) -> Self {
         let proxy = Self::new(test.namespace.cluster().kubeconfig());
-        let file = "proxy.kubeconfig";
-        (test.terraform.write(file, &proxy.kubeconfig())).expect("a file");
-        let path = test.terraform.folder().join(file).display().to_string();
-        test.terraform.environment("TF_VAR_kubeconfig", &path);
+        test.use_kubeconfig(&proxy.kubeconfig());
         proxy
     }
 }

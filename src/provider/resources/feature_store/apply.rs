@@ -59,8 +59,7 @@ pub async fn apply(
         started: Instant::now(),
     };
     match operation.prepare(settings).await {
-        Ok(mut prepared) => {
-            let warnings = std::mem::take(&mut prepared.warnings);
+        Ok((prepared, warnings)) => {
             let mut response = operation.execute(prepared).await;
             response.diagnostics.extend(warnings);
             response.identity = identity::of(&request.planned_state);

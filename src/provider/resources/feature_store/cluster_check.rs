@@ -14,7 +14,7 @@ use crate::feast::names;
 use crate::feast::ownership::{Occupied, Ownership};
 use crate::feast::secrets::resolve::Secrets;
 use crate::feast::secrets::store_secret;
-use crate::feast::spec::{Registry, Store};
+use crate::feast::spec::Registry;
 use crate::kubernetes::{Key, Kind};
 use crate::provider::diagnostics;
 use crate::schema::{Diagnostic, Diagnostics};
@@ -215,29 +215,24 @@ pub async fn check_values(
     stop: &CancellationToken,
 ) -> Diagnostics {
     let store = &desired.store;
-    let depends_on_openshift =
-        store.has_default_group() || has_default_cron_job_user(store) || store.serving_certificates;
-    let remote_registry = check_remote_registry(cluster, desired, stop).await;
-    let is_openshift = match depends_on_openshift {
-        true => cluster.is_openshift(stop).await,
-        false => None,
-    };
-    let of_openshift = match is_openshift {
-        Some(true) => [
-            // OpenShift refuses the pods, after the old ones have ended.
-            (store.has_default_group()).then(diagnostics::group_on_openshift),
-            // OpenShift refuses the pods of each run, after the apply has succeeded.
-            has_default_cron_job_user(store)
-                .then(|| diagnostics::cron_job_user_on_openshift(&desired.store_name())),
-        ],
-        Some(false) => [
-            (store.serving_certificates).then(diagnostics::not_openshift),
-            None,
-        ],
-        None => [None, None],
-    };
-    let findings = [remote_registry].into_iter().chain(of_openshift);
-    findings.flatten().collect()
+    let mut findings = Vec::from_iter(check_remote_registry(cluster, desired, stop).await);
+    let on_openshift = [
+        // OpenShift refuses the pods, after the old ones have ended.
+        (store.has_default_group()).then(diagnostics::group_on_openshift),
+        // OpenShift refuses the pods of each run, after the apply has succeeded.
+        (store.has_default_cron_job_user())
+            .then(|| diagnostics::cron_job_user_on_openshift(&desired.store_name())),
+    ];
+    let on_openshift: Diagnostics = on_openshift.into_iter().flatten().collect();
+    let elsewhere = Vec::from_iter(store.serving_certificates.then(diagnostics::not_openshift));
+    if !on_openshift.is_empty() || !elsewhere.is_empty() {
+        findings.extend(match cluster.is_openshift(stop).await {
+            Some(true) => on_openshift,
+            Some(false) => elsewhere,
+            None => Vec::new(),
+        });
+    }
+    findings
 }
 
 /// Returns an error if the registry of the feature store that the configuration names is not served. An account that
@@ -264,12 +259,4 @@ async fn check_remote_registry(
             Some(diagnostics::cluster_error(summary, &error))
         }
     }
-}
-
-/// Returns whether the pods of the CronJob have the user that this provider sets.
-fn has_default_cron_job_user(store: &Store) -> bool {
-    let pods = &store.pods;
-    // The user of the containers takes precedence.
-    let is_configured = pods.assigned_ids || pods.container_security_context.run_as_user.is_some();
-    store.cron_job.is_some() && !is_configured
 }

@@ -222,6 +222,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::provider::resources::feature_store::testing;
     use crate::provider::tests::test_provider::{TestProvider, errors, summaries, texts};
 
     const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
@@ -264,43 +265,23 @@ mod tests {
         assert_eq!(planned.state, refreshed.state);
     }
 
-    /// Another client has scaled the feature store to zero, `ignore_changes` keeps that, and with it the strategy and
-    /// the PodDisruptionBudget of two replicas.
+    /// `ignore_changes` keeps the zero, and with it the strategy and the PodDisruptionBudget of two replicas.
     #[test]
     fn a_feature_store_that_is_kept_at_zero_replicas_has_no_drift() {
-        const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
         let provider = TestProvider::new();
-        let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
-        let config = provider.config(&json!({
-            "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
-            "services": {
-                "feastApply": "none",
-                "scaling": {"replicas": 2},
-                "podDisruptionBudgets": {"minAvailable": 1},
-                "onlineStore": {"persistence": database("postgres")},
-                "registry": {"local": {"persistence": database("sql")}},
-            },
-        }));
+        let config = testing::two_replicas(&provider);
         let (state, private) = provider.create(&config);
         provider.server.requests();
         provider.import("ns/x");
         assert_eq!(provider.server.requests(), [format!("GET {SECRET}")]);
 
-        let scale = |live: &mut Json| live["spec"]["replicas"] = json!(0);
-        provider.server.edit(DEPLOYMENT, scale);
-        let scaled = provider.read(&state, &private);
-        let mut kept = config;
-        kept.set("services", scaled.state.attribute("services").clone());
-        let labels = [("team".to_owned(), Value::string("a"))];
-        kept.set("labels", Value::Map(labels.into()));
-        let planned = provider.plan(&scaled.state, &scaled.private, &kept);
-        let applied = provider.apply(&scaled.state, &planned, &kept);
-        assert_eq!(errors(&applied.diagnostics), [""; 0]);
+        let applied = testing::keep_at_zero(&provider, config, &state, &private);
 
         provider.server.requests();
         let imported = provider.import("ns/x");
         assert_eq!(texts(&imported.diagnostics), [""; 0]);
-        let requests = [format!("GET {SECRET}"), format!("GET {DEPLOYMENT}")];
+        let deployment = testing::DEPLOYMENT;
+        let requests = [format!("GET {SECRET}"), format!("GET {deployment}")];
         assert_eq!(provider.server.requests(), requests);
         let resource = &imported.resources[0];
         assert_eq!(

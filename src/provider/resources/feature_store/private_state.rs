@@ -135,9 +135,9 @@ impl PrivateState {
     /// it.
     pub fn decode(block: &Block, state: &Value, private: &[u8]) -> Self {
         let json = decompressed(private);
-        let is_current = serde_json::from_slice::<Current>(&json).is_ok();
-        let current = is_current.then(|| serde_json::from_slice::<Self>(&json).ok());
-        let mut decoded = current.flatten().unwrap_or_else(|| {
+        let current = serde_json::from_slice::<Current>(&json)
+            .and_then(|_| serde_json::from_slice::<Self>(&json));
+        let mut decoded = current.unwrap_or_else(|_| {
             let json = serde_json::from_slice(&json).unwrap_or_default();
             legacy::convert(block, state, json)
         });

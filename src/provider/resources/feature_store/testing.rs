@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 pub use super::block;
 use super::computed;
@@ -15,8 +15,50 @@ use crate::cluster::{self, Reason, Target, Verb};
 use crate::feast::config::{Drift, ScalingStatus};
 use crate::kubernetes::{Key, Kind};
 use crate::provider::tests::core::check_plan;
-use crate::schema::provider::{PlanResourceChangeRequest, PlanResourceChangeResponse};
+use crate::provider::tests::test_provider::{TestProvider, errors};
+use crate::schema::provider::{
+    ApplyResourceChangeResponse, PlanResourceChangeRequest, PlanResourceChangeResponse,
+};
 use crate::schema::{Block, Value, encode};
+
+/// The Deployment of the feature store `x` in the namespace `ns`.
+pub const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/ns/deployments/feast-x";
+
+/// A feature store with two replicas and a PodDisruptionBudget.
+pub fn two_replicas(provider: &TestProvider) -> Value {
+    let database = |kind: &str| json!({"store": {"type": kind, "secretRef": {"name": "s"}}});
+    provider.config(&json!({
+        "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+        "services": {
+            "feastApply": "none",
+            "scaling": {"replicas": 2},
+            "podDisruptionBudgets": {"minAvailable": 1},
+            "onlineStore": {"persistence": database("postgres")},
+            "registry": {"local": {"persistence": database("sql")}},
+        },
+    }))
+}
+
+/// Scales the feature store to zero as another client, and applies another change that keeps it, as `ignore_changes`
+/// does.
+#[track_caller]
+pub fn keep_at_zero(
+    provider: &TestProvider,
+    mut config: Value,
+    state: &Value,
+    private: &[u8],
+) -> ApplyResourceChangeResponse {
+    let scale = |live: &mut Json| live["spec"]["replicas"] = json!(0);
+    provider.server.edit(DEPLOYMENT, scale);
+    let scaled = provider.read(state, private);
+    config.set("services", scaled.state.attribute("services").clone());
+    let labels = [("team".to_owned(), Value::string("a"))];
+    config.set("labels", Value::Map(labels.into()));
+    let planned = provider.plan(&scaled.state, &scaled.private, &config);
+    let applied = provider.apply(&scaled.state, &planned, &config);
+    assert_eq!(errors(&applied.diagnostics), [""; 0]);
+    applied
+}
 
 /// A configuration or a state from its serde form.
 pub fn value(block: &Block, json: &Json) -> Value {

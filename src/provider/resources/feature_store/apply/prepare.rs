@@ -45,8 +45,6 @@ pub(super) struct Prepared {
     pub live: BTreeMap<Key, Json>,
     /// The certificates that do not exist yet; `resolved` has placeholders for them.
     pub awaited: Option<Awaited>,
-    /// Warnings about values that may not fit the cluster.
-    pub warnings: Diagnostics,
 }
 
 /// Certificates that another controller issues for objects of the feature store.
@@ -80,12 +78,16 @@ struct LiveStore {
 }
 
 impl ApplyOperation<'_> {
-    /// Checks everything that can reject the apply, and returns the feature store that can be written.
+    /// Checks everything that can reject the apply, and returns the feature store that can be written, with warnings
+    /// about values that may not fit the cluster.
     ///
     /// # Errors
     ///
     /// Everything that rejects the apply. Nothing was written.
-    pub(super) async fn prepare(&self, settings: &Settings) -> Result<Prepared, Diagnostics> {
+    pub(super) async fn prepare(
+        &self,
+        settings: &Settings,
+    ) -> Result<(Prepared, Diagnostics), Diagnostics> {
         self.prior.check_was_read().map_err(|error| vec![error])?;
         let (parsed, desired) = self.desired(settings)?;
         let cluster = settings.cluster().await.map_err(|error| vec![error])?;
@@ -104,10 +106,7 @@ impl ApplyOperation<'_> {
         }
         let configuration = parsed.json.to_string();
         let prepared = Prepared::new(cluster, desired, configuration, live, contents)?;
-        Ok(Prepared {
-            warnings,
-            ..prepared
-        })
+        Ok((prepared, warnings))
     }
 
     /// Returns the planned configuration, and the feature store that it describes, with the manifests that the plan
@@ -260,7 +259,6 @@ impl Prepared {
         });
         Ok(Self {
             awaited,
-            warnings: Vec::new(),
             cluster,
             store: desired.store_name(),
             desired,
