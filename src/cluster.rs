@@ -17,6 +17,7 @@ pub mod leftover_fields;
 pub mod operator;
 pub mod preflight;
 pub mod read;
+pub mod references;
 pub mod report;
 pub mod rollout;
 pub mod run;

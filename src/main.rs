@@ -26,8 +26,8 @@ async fn main() -> ExitCode {
         .install_default()
         .ok();
     let result = match flag.as_str() {
-        "-debug" | "--debug" => tfplugin::debug(Feast::new(), &OPTIONS).await,
-        _ => tfplugin::run(Feast::new, &OPTIONS).await,
+        "-debug" | "--debug" => tfplugin::debug(Feast::with_environment(), &OPTIONS).await,
+        _ => tfplugin::run(Feast::with_environment, &OPTIONS).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

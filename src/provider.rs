@@ -40,7 +40,7 @@ use data_sources::feature_store::FeatureStoreDataSource;
 use list_resources::feature_store::FeatureStoreListResource;
 use provider_data::ProviderData;
 use resources::feature_store::FeatureStoreResource;
-use settings::Settings;
+use settings::{EnvironmentVariables, Settings};
 
 pub use resources::feature_store::TYPE_NAME as FEATURE_STORE;
 
@@ -52,10 +52,19 @@ pub struct Feast {
     schema: Schema,
     registry: Registry,
     data: Arc<ProviderData>,
+    environment: EnvironmentVariables,
 }
 
 impl Feast {
-    /// Builds the provider with everything that it offers.
+    /// Builds the provider with the environment variables of this process, which complete the provider block.
+    pub fn with_environment() -> Self {
+        Self {
+            environment: EnvironmentVariables::of_this_process(),
+            ..Self::new()
+        }
+    }
+
+    /// Builds the provider with everything that it offers, and without environment variables.
     pub fn new() -> Self {
         let data = Arc::new(ProviderData::default());
         let feature_store = FeatureStoreResource::new(&data);
@@ -76,6 +85,7 @@ impl Feast {
                 .action(FeastAction::<Materialize>::new(&data))
                 .action(FeastAction::<Restart>::new(&data)),
             data,
+            environment: EnvironmentVariables::default(),
         }
     }
 }
@@ -97,13 +107,13 @@ impl Provider for Feast {
     }
 
     fn validate_config(&self, config: Value) -> Diagnostics {
-        Settings::read(&self.schema.block, &config)
+        Settings::read(&self.schema.block, &config, &self.environment)
             .err()
             .unwrap_or_default()
     }
 
     async fn configure(&self, request: ConfigureProviderRequest) -> Diagnostics {
-        match Settings::read(&self.schema.block, &request.config) {
+        match Settings::read(&self.schema.block, &request.config, &self.environment) {
             Ok(settings) => {
                 self.data.configure(settings);
                 Vec::new()

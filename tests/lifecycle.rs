@@ -1,7 +1,6 @@
 //! The real `terraform` and OpenTofu against a real Kubernetes API server.
 //!
-//! The tests share one control plane, which starts when the first test needs it. Each test has its own namespace. With
-//! `FEAST_TEST_KUBECONFIG=<file>`, the tests use that cluster instead, and omit tests that need simulated nodes.
+//! The tests share one control plane, which starts when the first test needs it. Each test has its own namespace.
 //!
 //! A test is a plain function in a file of `tests/lifecycle/`, and is listed below.
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -129,9 +128,8 @@ macro_rules! newest_terraform_trials {
     };
 }
 
-/// Returns the tests that need simulated nodes, which a user's own cluster does not have.
-fn simulation_trials() -> Vec<Trial> {
-    // The longest first: see `main`.
+/// Returns the tests that take longest, the longest first.
+fn long_trials() -> Vec<Trial> {
     let mut all = trials![odd_values::validate_rejects_what_the_api_server_rejects];
     all.extend(faults::trials());
     all.extend(cluster_trials![
@@ -174,6 +172,7 @@ fn simulation_trials() -> Vec<Trial> {
         job_rejected_by_quota,
         job_rejected_by_pod_security,
         names_remaining_pods,
+        terminating_pod_is_reported_at_the_timeout,
         failing_sandbox_is_reported_at_the_timeout,
         servers_without_limits_under_a_quota,
     ]);
@@ -188,6 +187,7 @@ fn simulation_trials() -> Vec<Trial> {
         data::enlarged_pvc_is_not_drift,
         requests::ten_stores_share_reads,
         concurrency::waits_for_an_api_server_restart,
+        jobs::failed_job_of_an_apply_that_did_not_wait_runs_again,
         jobs::failing_job_is_explained_and_keeps_the_pods,
         lineage::failing_lineage_rollout_is_explained,
         lost_responses::next_apply_converges_after_an_outage,
@@ -280,10 +280,12 @@ fn trials() -> Vec<Trial> {
         data_source::needs_only_read_permissions,
         data_source::returns_live_values,
         authz::each_mode_removes_objects_of_the_previous_mode,
+        authz::failed_rollout_keeps_the_permissions_of_the_previous_mode,
         authz::same_name_in_two_namespaces_is_independent,
         authz::granted_permissions_replace_escalate_and_bind,
         authz::rejects_invalid_configurations_at_plan,
         data::deletes_pvcs_with_delete_data,
+        data::failed_rollout_keeps_the_pvc,
         data::kept_pvc_is_deleted_only_by_a_plan_that_names_it,
         data::never_deletes_the_pvc_of_an_earlier_store,
         data::rejects_shrinking_a_pvc,
@@ -297,12 +299,14 @@ fn trials() -> Vec<Trial> {
         drift::variable_values_show_only_at_their_attribute,
         faults::same_seed_selects_same_cases,
         faults::requests_have_stable_names,
+        examples::are_formatted,
         examples::autoscaling,
         examples::external_autoscaler,
         examples::production,
         examples::static_replicas,
         examples::remaining_examples,
-        guard::empty_namespace_does_not_replace,
+        guard::missing_namespace_does_not_replace,
+        guard::provider_blocks_have_their_own_namespaces,
         guard::rejects_another_cluster,
         guard::connection_errors_name_server_and_origin,
         guard::explains_rejected_credentials,
@@ -317,6 +321,7 @@ fn trials() -> Vec<Trial> {
         import::metric_order_is_not_drift,
         import::plans_a_missing_deployment,
         import::rejects_missing_stores,
+        import::removed_block_keeps_the_store,
         jobs::creates_changes_and_deletes_a_schedule,
         jobs::job_without_pods_is_explained_and_retried,
         jobs::applies_definitions_once_per_configuration,
@@ -344,6 +349,7 @@ fn trials() -> Vec<Trial> {
         preflight::reports_missing_permissions_together,
         preflight::missing_namespace_is_a_warning,
         preflight::a_replacement_may_use_the_quota_of_the_old_store,
+        preflight::a_tainted_store_is_replaced_and_destroyed,
         preflight::an_unreachable_cluster_is_a_warning,
         lost_responses::retries_a_write_after_an_api_server_restart,
         reattach::each_tool_uses_the_running_provider,
@@ -370,6 +376,7 @@ fn trials() -> Vec<Trial> {
         scaling::keeps_a_replica_count_set_outside_terraform,
         secrets::accepts_a_rotation_between_plan_and_apply,
         secrets::waits_for_a_late_secret,
+        secrets::keeps_the_pod_while_the_next_one_could_not_start,
         secrets::names_all_missing_secrets,
         secrets::password_is_only_in_the_store_secret,
         exposure::ingress_example_refers_to_existing_ports,
@@ -385,6 +392,7 @@ fn trials() -> Vec<Trial> {
         without_refresh::every_operation_succeeds_without_a_refresh,
         testbed::control_plane_responds,
         testbed::deployment_becomes_available,
+        testbed::python_programs_start_from_any_folder,
         terraform_runner::mirror_layout_is_found,
         terraform_runner::plans_and_applies,
         terraform_runner::reports_a_failed_plan,
@@ -407,6 +415,8 @@ fn trials() -> Vec<Trial> {
         admission::registry_mirror_of_the_guide_causes_no_plan,
     ]);
     all.extend(trials_since![34: query::generates_every_configuration]);
+    // Since then, kubectl has preferences.
+    all.extend(trials_since![34: testbed::kubectl_ignores_the_preferences_of_the_user]);
     all.extend(matrix_trials());
     all.extend(keda::real::trials());
     all.push(Trial::ignorable_test(
@@ -423,15 +433,8 @@ fn main() -> ExitCode {
     // The tests wait for the cluster more than for a processor.
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     arguments.test_threads.get_or_insert(3 * processors);
-    let on_own_cluster = lab::kubeconfig_of_the_user().is_some();
     // The longest are first, so that the last minutes are not those of a single test.
-    let simulation = simulation_trials().into_iter();
-    let mut all: Vec<_> = simulation
-        .map(|trial| {
-            let is_ignored = trial.has_ignored_flag() || on_own_cluster;
-            trial.with_ignored_flag(is_ignored)
-        })
-        .collect();
+    let mut all = long_trials();
     all.extend(trials());
 
     if let Err(error) = support::testbed::stop_on_signal() {

@@ -32,6 +32,7 @@ mod real_feast {
     pub mod stores;
     pub mod three_replicas;
     pub mod tls;
+    pub mod tokens;
     pub mod upgrade;
 }
 
@@ -42,7 +43,8 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use real_feast::{
     addresses, concurrent_apply, configurations, lab, lineage, materialization, mlflow,
-    offline_servers, options, prometheus, restarts, sslmode, stores, three_replicas, tls, upgrade,
+    offline_servers, options, prometheus, restarts, sslmode, stores, three_replicas, tls, tokens,
+    upgrade,
 };
 
 /// Returns one trial for each function, named by its path.
@@ -70,7 +72,8 @@ fn short() -> Vec<Trial> {
         options::sends_no_events_to_kafka,
         sslmode::connections_are_as_the_secrets_guide_says,
         mlflow::some_settings_have_no_effect,
-        options::the_image_has_neither_mlflow_nor_openlineage,
+        tokens::a_rejected_token_has_the_roles_of_the_account_that_it_names,
+        options::the_image_lacks_the_packages_of_the_warnings,
     ]
 }
 

@@ -92,7 +92,6 @@ fn short_failures() -> Vec<Trial> {
 fn long_failures() -> Vec<Trial> {
     trials![run_on_node:
         failures::a_volume_beyond_its_size_limit,
-        failures::a_secret_that_does_not_exist,
         failures::an_image_that_runs_as_root,
         failures::a_container_that_cannot_be_created,
         failures::an_image_that_cannot_be_pulled,

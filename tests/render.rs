@@ -8,6 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use expect_test::expect_file;
+use serde_json::{Value as Json, json};
 use terraform_provider_feast::feast::config::FeatureStore;
 use terraform_provider_feast::feast::render::render;
 use terraform_provider_feast::feast::rules;
@@ -17,7 +18,7 @@ use terraform_provider_feast::feast::spec::{Defaults, Store};
 fn check(name: &str) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
-    let configuration: FeatureStore = serde_json::from_str(&text).unwrap();
+    let configuration = read(&serde_json::from_str(&text).unwrap());
     assert_eq!(rules::check(&configuration), Vec::new());
 
     let objects = render(&Store::new(&configuration, &Defaults::default()));
@@ -33,6 +34,78 @@ fn check(name: &str) {
         ));
     }
     expect_file![directory.join(format!("{name}.yaml"))].assert_eq(&written);
+}
+
+/// Otherwise `extra_yaml` could silently replace a value of the provider or of an attribute.
+#[test]
+fn extra_yaml_cannot_have_a_setting_that_is_rendered() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
+    let inputs = fs::read_dir(directory).unwrap();
+    let inputs = inputs.map(|entry| entry.unwrap().path());
+    let mut checked = 0;
+    for input in inputs.filter(|path| path.extension().is_some_and(|it| it == "json")) {
+        let mut configuration: Json =
+            serde_json::from_str(&fs::read_to_string(&input).unwrap()).unwrap();
+        // The settings without an attribute are those of the user.
+        for (block, attribute) in [
+            ("", "extraYaml"),
+            ("/client", "extraYaml"),
+            ("/materialization", "extraConfig"),
+            ("/openlineage", "extraConfig"),
+            ("/mlflow", "extraConfig"),
+        ] {
+            if let Some(Json::Object(block)) = configuration.pointer_mut(block) {
+                block.remove(attribute);
+            }
+        }
+        let objects = render(&Store::new(&read(&configuration), &Defaults::default()));
+        for (object, attribute) in [("stringData", "extra_yaml"), ("data", "client.extra_yaml")] {
+            let texts = objects.manifests.values();
+            let texts = texts.filter_map(|it| it[object]["feature_store.yaml"].as_str());
+            for text in texts {
+                let sections: Json = serde_saphyr::from_str(text).unwrap();
+                for (setting, extra) in settings(&sections) {
+                    let mut changed = configuration.clone();
+                    match attribute {
+                        "extra_yaml" => changed["extraYaml"] = extra,
+                        _ => changed["client"]["extraYaml"] = extra,
+                    }
+                    let violations = rules::check(&read(&changed));
+                    let mut found = violations.iter();
+                    let start = format!("{setting:?} ");
+                    assert!(
+                        found
+                            .any(|it| it.path.to_string() == attribute
+                                && it.summary.starts_with(&start)),
+                        "{attribute} can set {setting} of {}: {violations:?}",
+                        input.display()
+                    );
+                    checked += 1;
+                }
+            }
+        }
+    }
+    assert!(checked > 500, "{checked}");
+}
+
+fn read(configuration: &Json) -> FeatureStore {
+    serde_json::from_value(configuration.clone()).unwrap()
+}
+
+/// Returns the name of each setting, with an `extra_yaml` that sets it.
+fn settings(sections: &Json) -> Vec<(String, Json)> {
+    let sections = sections.as_object().unwrap().iter();
+    let settings = sections.flat_map(|(section, value)| match value {
+        Json::Object(settings) => (settings.keys())
+            .map(|name| (format!("{section}.{name}"), json!({section: {name: 1}})))
+            .collect(),
+        // All of its settings are those of a ConfigMap.
+        Json::Null => vec![(format!("{section}.type"), json!({section: {"type": 1}}))],
+        _ => vec![(section.clone(), json!({section: 1}))],
+    });
+    settings
+        .map(|(name, extra)| (name, Json::from(extra.to_string())))
+        .collect()
 }
 
 #[test]

@@ -92,7 +92,7 @@ impl<'a> Alone<'a> {
     }
 
     fn sample(&self, operation: impl AsyncFnOnce(Client)) -> Sample {
-        let log = self.control_plane.folder().unwrap().join("audit.log");
+        let log = self.control_plane.folder().join("audit.log");
         let before = fs::metadata(&log).unwrap().len();
         let started = Instant::now();
         self.runtime.block_on(async {

@@ -170,7 +170,7 @@ impl<'a> Bench<'a> {
     }
 
     fn sample(&self, arguments: &[&str]) -> Sample {
-        let log = self.control_plane.folder().unwrap().join("audit.log");
+        let log = self.control_plane.folder().join("audit.log");
         let before = fs::metadata(&log).unwrap().len();
         let output = self.terraform.folder().join("output.txt");
         let file = File::create(&output).unwrap();

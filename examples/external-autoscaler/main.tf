@@ -34,7 +34,7 @@ provider "feast" {
 
 resource "feast_feature_store" "sample" {
   name          = "sample-keda"
-  feast_project = "my_project"
+  feast_project = "sample_external"
 
   services = {
     deployment_strategy = {

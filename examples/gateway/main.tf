@@ -28,7 +28,7 @@ provider "feast" {
 
 resource "feast_feature_store" "gateway" {
   name          = "sample"
-  feast_project = "my_project"
+  feast_project = "gateway"
 
   services = {
     online_store = {}

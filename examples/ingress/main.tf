@@ -27,7 +27,7 @@ provider "feast" {
 
 resource "feast_feature_store" "ingress" {
   name          = "sample"
-  feast_project = "my_project"
+  feast_project = "ingress"
 
   services = {
     online_store = { server = { service = { traffic_distribution = "PreferSameZone" } } }

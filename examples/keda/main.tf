@@ -33,7 +33,7 @@ provider "feast" {
 
 resource "feast_feature_store" "sample" {
   name          = "sample-events"
-  feast_project = "my_project"
+  feast_project = "sample_events"
 
   services = {
     scaling = {

@@ -37,7 +37,7 @@ provider "feast" {
 
 resource "feast_feature_store" "traced" {
   name          = "traced"
-  feast_project = "my_project"
+  feast_project = "traced"
 
   services = {
     init_image   = var.image
@@ -53,11 +53,11 @@ resource "feast_feature_store" "traced" {
 
   openlineage = {
     enabled      = true
-    extra_config = { namespace = "my_project" }
+    extra_config = { namespace = "traced" }
     consumer = {
       enabled            = true
       api_key_secret_ref = { name = "feast-lineage" }
-      namespace_mapping  = { airflow_production = "my_project" }
+      namespace_mapping  = { airflow_production = "traced" }
       lineage_server     = { replicas = 2 }
     }
   }

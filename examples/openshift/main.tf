@@ -30,7 +30,7 @@ provider "feast" {
 
 resource "feast_feature_store" "openshift" {
   name          = "sample"
-  feast_project = "my_project"
+  feast_project = "openshift"
 
   services = {
     openshift = {

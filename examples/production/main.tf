@@ -51,7 +51,7 @@ provider "feast" {
 
 resource "feast_feature_store" "production" {
   name          = "production"
-  feast_project = "my_project"
+  feast_project = "production"
 
   # Without it, Feast creates and serves its sample definitions.
   feast_project_dir = {

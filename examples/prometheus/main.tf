@@ -28,7 +28,7 @@ provider "feast" {
 
 resource "feast_feature_store" "monitored" {
   name          = "sample"
-  feast_project = "my_project"
+  feast_project = "monitored"
 
   services = {
     online_store = { server = { metrics = true } }

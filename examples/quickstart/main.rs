@@ -22,6 +22,7 @@ use std::process::{Command, ExitCode};
 use cluster::{Cluster, Nodes};
 use support::node::postgres;
 use support::terraform::Terraform;
+use support::testbed::cluster::WITHOUT_KUBERC;
 use support::testbed::error::{Doing, Error, Result};
 use support::testbed::{self, Namespace, Tool, Tools};
 
@@ -273,6 +274,7 @@ fn environment_file(tools: &Tools, namespace: &Namespace, config: &Path) -> Resu
     let mut text = String::new();
     for (name, value) in [
         ("KUBECONFIG", kubeconfig.as_str()),
+        WITHOUT_KUBERC,
         ("TF_CLI_CONFIG_FILE", &config.to_string_lossy()),
         ("TF_VAR_kubeconfig", &kubeconfig),
         ("TF_VAR_namespace", namespace.name()),

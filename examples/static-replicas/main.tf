@@ -30,7 +30,7 @@ provider "feast" {
 
 resource "feast_feature_store" "sample" {
   name          = "sample-static"
-  feast_project = "my_project"
+  feast_project = "sample_static"
 
   services = {
     scaling = {

@@ -34,7 +34,7 @@ locals {
 
 resource "feast_feature_store" "secured" {
   name          = "secured"
-  feast_project = "my_project"
+  feast_project = "secured"
 
   services = {
     online_store  = { server = { tls = local.tls } }

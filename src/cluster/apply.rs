@@ -8,14 +8,16 @@
 //! 3. Prerequisites, in parallel: pods need them to start. Certificates that other controllers issue for them are
 //!    awaited ([`certificates`]): by a create after them, and by an update before them.
 //! 4. The Job that prepares the rollout, unless it has succeeded for this configuration. No pod is changed before it
-//!    has.
+//!    has. In an update, neither is the way in which clients reach the running pods: such changes of Services and other
+//!    objects follow the Job ([`update`]).
 //! 5. If the Deployment gets a fixed replica count, autoscalers that are no longer desired are deleted, because they
 //!    would change the count again.
 //! 6. The Deployment; before it, where needed, [`handover`] of the replica count and of the strategy. After an
 //!    autoscaler was deleted, the Deployment is applied again as long as the autoscaler's controller changes the count.
 //! 7. The autoscaler. One of another kind is deleted just before: two must not scale one Deployment, and KEDA rejects a
 //!    second one.
-//! 8. Objects that are no longer desired are deleted last.
+//! 8. Objects that are no longer desired are deleted last. What the previous pods can still use is only deleted by
+//!    [`Cluster::prune_after_rollout`].
 //!
 //! A create applies the objects that can exist without the Deployment before it, so that it can be undone if one of
 //! them is refused ([`undo`]). If there is a Job, the Deployment is checked by a dry run before the Job runs.
@@ -48,16 +50,17 @@ mod dry_run;
 mod handover;
 mod job;
 mod object;
+mod outcome;
 mod prune;
 mod reclaim;
 mod replace;
 mod take_over;
 mod undo;
+mod update;
 mod write_owner;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::mem::discriminant;
 use std::time::Duration;
 
@@ -69,6 +72,7 @@ use tokio_util::sync::CancellationToken;
 pub use certificates::PendingCertificates;
 pub use dry_run::{Checked, PlannedCreate, Writes};
 pub use object::{immutable_change, to_apply_body};
+pub use outcome::Outcome;
 pub use undo::Undone;
 
 use object::{Created, Writer};
@@ -81,8 +85,8 @@ use super::{Cluster, PvcPolicy, StoreName};
 use crate::feast::names::{self, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
 use crate::feast::objects::Objects;
 use crate::feast::secrets::resolve::Resolved;
-use crate::kubernetes::diff::{FieldChange, is_applied};
-use crate::kubernetes::kind::{Key, Kind, Tier};
+use crate::kubernetes::diff::is_applied;
+use crate::kubernetes::kind::{Key, Kind, Removal, Tier};
 
 /// The time after which the webhook of KEDA no longer has a deleted autoscaler in its cache.
 const WEBHOOK_CACHE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,13 +103,10 @@ pub struct DesiredState<'a> {
     pub store: &'a StoreName,
     /// All objects of the feature store.
     pub objects: &'a Objects<Resolved>,
-    /// The manifests of the prior state, which the plan has shown to the user. These objects belong to the feature
-    /// store even if somebody has removed their labels.
+    /// The manifests of the prior state, which the plan has shown to the user; empty for a create. These objects belong
+    /// to the feature store even if somebody has removed their labels.
     pub prior: &'a BTreeMap<Key, Json>,
     pub pvc_policy: &'a PvcPolicy,
-    /// If true, reverts fields that others have changed by an update, where they still have the value in
-    /// `prior`, so that the user has seen the change.
-    pub repair_drift: bool,
     /// The end of the time for the deletion of objects that are created again, which have at least a minute.
     pub deadline: Instant,
     /// The wait for the Job that prepares the rollout; `None` only starts the Job.
@@ -120,8 +121,12 @@ impl<'a> DesiredState<'a> {
             manifests: &self.objects.manifests,
             live,
             prior: self.prior,
-            repair_drift: self.repair_drift,
         }
+    }
+
+    /// Returns whether the prior state has no objects.
+    fn is_create(&self) -> bool {
+        self.prior.is_empty()
     }
 
     fn writer(&self, cluster: &'a Cluster, cancel: &'a CancellationToken) -> Writer<'a> {
@@ -129,54 +134,9 @@ impl<'a> DesiredState<'a> {
             cluster,
             store: self.store,
             prior: self.prior,
-            repair_drift: self.repair_drift,
             dry_run: false,
             cancel,
         }
-    }
-}
-
-/// The objects after an apply, which can have failed in part.
-#[derive(Default)]
-pub struct Outcome {
-    /// Every object of the feature store, as last returned by the API server.
-    pub objects: BTreeMap<Key, Json>,
-    /// The objects that were taken over from the Feast operator.
-    pub taken_over: BTreeSet<Key>,
-    /// The objects that were written or deleted.
-    pub changed: BTreeSet<Key>,
-    /// The objects that this apply has created. An object whose answer was lost is not one of them.
-    pub created: BTreeSet<Key>,
-    /// PersistentVolumeClaims that are no longer desired and were kept for their data.
-    pub retained_pvcs: Vec<Key>,
-    /// The fields in which the answers of the API server differ from what was applied: a desired field with another
-    /// value, and a field that is no longer desired (`wanted` is `None`) and that another manager owns.
-    pub differences: BTreeMap<Key, Vec<FieldChange>>,
-    /// Empty if the feature store has the desired state.
-    pub errors: Vec<Error>,
-}
-
-/// Shows names only, because the objects contain a Secret.
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            objects,
-            taken_over,
-            changed,
-            created,
-            retained_pvcs,
-            differences,
-            errors,
-        } = self;
-        f.debug_struct("Outcome")
-            .field("objects", &objects.keys())
-            .field("taken_over", taken_over)
-            .field("changed", changed)
-            .field("created", created)
-            .field("retained_pvcs", retained_pvcs)
-            .field("differences", &differences.keys())
-            .field("errors", errors)
-            .finish()
     }
 }
 
@@ -207,9 +167,8 @@ impl Cluster {
         if !blockers.is_empty() {
             return Err(blockers);
         }
-        let is_create = prior.is_empty();
         let writes = desired.writes(&live);
-        let refused = match is_create {
+        let refused = match desired.is_create() {
             true => self.unstored_fields(&writes, cancel).await,
             false => self.check_update(&writes, cancel).await,
         };
@@ -229,7 +188,7 @@ impl Cluster {
             },
         };
         // On the heap, because it is the largest part of the future of an apply.
-        Ok(Box::pin(applier.run(is_create)).await)
+        Ok(Box::pin(applier.run()).await)
     }
 
     /// Returns whether the live object belongs to the feature store, or to the Feast operator and to the prior state. A
@@ -278,6 +237,11 @@ fn lacks_role(key: &Key, reason: &Reason) -> bool {
         && matches!(reason, Reason::Rejected { code: 404, .. })
 }
 
+/// Returns whether running pods can need the object. Without a NetworkPolicy, they have more traffic and not less.
+fn is_used_by_pods(key: &Key) -> bool {
+    key.kind.removal() == Removal::AfterPods && key.kind != Kind::NetworkPolicy
+}
+
 fn is_autoscaler(key: &Key) -> bool {
     key.kind.tier() == Tier::Autoscaler
 }
@@ -307,16 +271,14 @@ struct Applier<'a> {
 
 impl Applier<'_> {
     /// Writes the objects, in the order of the module documentation.
-    async fn run(mut self, is_create: bool) -> Outcome {
+    async fn run(mut self) -> Outcome {
         self.take_over().await;
-        if is_create {
+        if self.desired.is_create() {
             let store = self.desired.store.clone();
             self.cluster.created().insert(store);
             self.apply_before_deployment().await;
         } else {
-            self.request_certificates().await;
-            self.apply_tier(Tier::Prerequisites).await;
-            self.run_due_jobs().await;
+            self.prepare_update().await;
         }
         if self.sets_replicas() {
             self.prune(is_autoscaler).await;
@@ -333,7 +295,8 @@ impl Applier<'_> {
         }
         self.prune(is_autoscaler).await;
         self.apply_autoscaler().await;
-        self.prune(|_| true).await;
+        self.prune(|key| !is_used_by_pods(key)).await;
+        self.defer_removals();
         self.outcome
     }
 
@@ -490,7 +453,7 @@ impl Applier<'_> {
                 Cow::Owned(found) => Written::Changed(found),
             });
         }
-        if key.kind == Kind::Secret && self.desired.prior.is_empty() {
+        if key.kind == Kind::Secret && self.desired.is_create() {
             let written = (self.cluster).write_owner(self.desired.store, &live, &body, self.cancel);
             return written.await.map(Written::Changed);
         }

@@ -24,6 +24,7 @@ use crate::kubernetes::kind::{Key, Kind, Pods, Propagation, Removal};
 use stalled::join_pods;
 
 pub use stalled::StalledDeletion;
+pub(super) use stalled::deletion_facts;
 
 /// The number of attempts of a DELETE that the API server answers with a conflict although the object is the same.
 const DELETE_ATTEMPTS: u32 = 5;

@@ -3,7 +3,7 @@
 mod classification;
 mod hint;
 
-pub(super) use classification::MISSING_PRIORITY_CLASS;
+pub use classification::PodClass;
 
 use std::fmt;
 use std::sync::Arc;
@@ -120,7 +120,8 @@ pub struct FieldConflict {
     pub by_update: bool,
     /// The time of that manager's last write, RFC 3339; `None` before the object is read.
     pub time: Option<String>,
-    /// Both values; `None` before the object is read, and for a Secret.
+    /// Both values without credentials; `None` before the object is read, for a Secret, and for a value that is not
+    /// shown.
     pub values: Option<Values>,
 }
 

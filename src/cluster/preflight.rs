@@ -4,7 +4,6 @@
 //! - [`permissions`]: the permissions that the account lacks.
 //! - [`pods`]: whether the namespace admits the pods of the objects.
 //! - [`quota`]: whether the quota of the namespace suffices.
-//! - [`references`]: the Secrets, ConfigMaps and PersistentVolumeClaims that pods need and that do not exist.
 //!
 //! [`Cluster::check_writes`](super::Cluster::check_writes) checks the objects themselves.
 
@@ -12,4 +11,3 @@ pub mod namespace;
 pub mod permissions;
 pub mod pods;
 pub mod quota;
-pub mod references;

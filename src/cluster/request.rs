@@ -189,7 +189,11 @@ impl<'a> Request<'a> {
 
     /// Returns whether the request changes the cluster.
     fn writes(&self) -> bool {
-        let is_dry_run = matches!(&self.call, Call::Patch(params, _) if params.dry_run);
+        let is_dry_run = match &self.call {
+            Call::Patch(params, _) => params.dry_run,
+            Call::Create(params, _) => params.dry_run,
+            Call::Get | Call::Discovery | Call::Version | Call::List(_) | Call::Delete(_) => false,
+        };
         self.verb.writes() && !is_dry_run
     }
 

@@ -5,7 +5,7 @@
 //! - Two runs never share a Job: the caller chooses a name that is new. A request whose answer was lost is sent again
 //!   for the same Job.
 //! - A Job starts after each `feast apply` of the feature store that another Job runs has ended, because two of them
-//!   can disturb each other.
+//!   can disturb each other. If that Job cannot end, the run fails with its diagnosis.
 //! - A Job that has not ended is deleted at the end of the run, also after a cancellation.
 
 mod log;
@@ -17,6 +17,7 @@ use kube::api::PatchParams;
 use serde_json::Value as Json;
 use tokio_util::sync::CancellationToken;
 
+use super::apply::is_terminating;
 use super::error::{Error, Reason, Verb};
 use super::report::Reporter;
 use super::request::Request;
@@ -122,6 +123,11 @@ impl Cluster {
     }
 
     /// Waits until no other Job runs `feast apply` for the feature store.
+    ///
+    /// # Errors
+    ///
+    /// Such a Job cannot end or has not ended in time, the Jobs cannot be watched, or the operation was canceled. The
+    /// failure of such a Job is no error.
     async fn wait_for_apply_jobs(
         &self,
         store: &StoreName,
@@ -131,44 +137,58 @@ impl Cluster {
         cancel: &CancellationToken,
     ) -> Result<(), Error> {
         let resource = Resource::from(Kind::Job);
-        let mut awaited: Option<String> = None;
-        let free = self.watch_until(
-            resource,
-            &store.namespace,
-            Selection::Labels(provider_selector()),
-            wait.deadline,
-            cancel,
-            |jobs| {
-                let mut running = jobs.iter().filter(|(_, job)| runs_apply(store, job));
-                match running.next() {
-                    None => Some(()),
-                    Some((name, _)) => {
-                        if awaited.as_ref() != Some(name) {
-                            reporter.step(format!(
-                                "Job/{name} is running `feast apply`; {own} starts after it"
-                            ));
-                        }
-                        awaited = Some(name.clone());
-                        None
+        let mut reported: Option<String> = None;
+        loop {
+            let mut awaited: Option<String> = None;
+            let found = self.watch_until(
+                resource,
+                &store.namespace,
+                Selection::Labels(provider_selector()),
+                wait.deadline,
+                cancel,
+                |jobs| {
+                    let mut running = jobs.iter().filter(|(_, job)| runs_apply(store, job));
+                    let Some((name, job)) = running.next() else {
+                        return Some(None);
+                    };
+                    if reported.as_ref() != Some(name) {
+                        reporter.step(format!(
+                            "Job/{name} is running `feast apply`; {own} starts after it"
+                        ));
+                        reported = Some(name.clone());
                     }
+                    awaited = Some(name.clone());
+                    // The wait for a Job ends when its deletion begins.
+                    (!is_terminating(job)).then(|| Some((name.clone(), role_of(job))))
+                },
+            );
+            let (name, role) = match found.await {
+                Ok(None) => return Ok(()),
+                Ok(Some(found)) => found,
+                Err(Unfinished::Failed(error)) => return Err(error),
+                Err(Unfinished::TimedOut { interruption }) => {
+                    let missing = match &awaited {
+                        Some(_) => "the Job that runs `feast apply` is being deleted".to_owned(),
+                        None => "the Jobs could not be listed yet".to_owned(),
+                    };
+                    let reason = Reason::TimedOut {
+                        seconds: wait.timeout.as_secs(),
+                        waiting_for: last_observation(missing, interruption.as_deref()),
+                        issues: Vec::new(),
+                    };
+                    let name = awaited.as_deref();
+                    return Err(self.error(Verb::Wait, resource, &store.namespace, name, reason));
                 }
-            },
-        );
-        match free.await {
-            Ok(()) => Ok(()),
-            Err(Unfinished::Failed(error)) => Err(error),
-            Err(Unfinished::TimedOut { interruption }) => {
-                let missing = match &awaited {
-                    Some(_) => "the Job is still running `feast apply`".to_owned(),
-                    None => "the Jobs could not be listed yet".to_owned(),
-                };
-                let reason = Reason::TimedOut {
-                    seconds: wait.timeout.as_secs(),
-                    waiting_for: last_observation(missing, interruption.as_deref()),
-                    issues: Vec::new(),
-                };
-                let name = awaited.as_deref();
-                Err(self.error(Verb::Wait, resource, &store.namespace, name, reason))
+            };
+            // The failure of another run is not that of this one.
+            let wait = Wait {
+                explains_failure: false,
+                ..*wait
+            };
+            match self.wait_for_job(store, &name, role, &wait, cancel).await {
+                Ok(_) => {}
+                Err(error) if matches!(error.reason, Reason::JobFailed { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -223,6 +243,18 @@ fn runs_apply(store: &StoreName, job: &Json) -> bool {
     let of_rollout = is(NAME_LABEL, &store.name) && is(SERVICE_TYPE_LABEL, APPLY_SERVICE_TYPE);
     let on_request = is(JOB_LABEL, &store.name) && is(COMMAND_LABEL, "apply");
     (of_rollout || on_request) && can_have_pods(job)
+}
+
+/// Returns the role of a Job that runs `feast apply`.
+fn role_of(job: &Json) -> JobRole {
+    if job["metadata"]["labels"][COMMAND_LABEL].is_null() {
+        return JobRole::BeforeRollout;
+    }
+    let container = &job["spec"]["template"]["spec"]["containers"][0];
+    JobRole::OnRequest {
+        command: "feast apply",
+        in_server: container["command"][0] == "kubectl",
+    }
 }
 
 #[cfg(test)]

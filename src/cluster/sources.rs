@@ -121,7 +121,7 @@ impl Cluster {
         deadline: Instant,
         cancel: &CancellationToken,
     ) -> Result<Contents, Vec<Error>> {
-        let mut logged = String::new();
+        let mut attempts = Attempts::until(deadline);
         loop {
             let answer = self.contents(namespace, sources, cancel).await;
             let missing = match &answer {
@@ -135,27 +135,12 @@ impl Cluster {
                 }
                 Err(_) => return answer,
             };
-            let now = Instant::now();
-            if now >= deadline {
+            if !attempts.again(namespace, missing, cancel).await {
                 return answer;
-            }
-            if missing != logged {
-                tracing::info!(
-                    "waiting up to {} s for Secrets and ConfigMaps in namespace {namespace}: {missing}",
-                    (deadline - now).as_secs_f64().round()
-                );
-                logged = missing;
-            }
-            tokio::select! {
-                () = tokio::time::sleep_until(deadline.min(now + INTERVAL)) => {}
-                // The next attempt returns the cancellation.
-                () = cancel.cancelled() => return self.contents(namespace, sources, cancel).await,
             }
         }
     }
-}
 
-impl Cluster {
     /// Returns the values of the sources that exist already, and the others. `sources` are those that another
     /// controller will create or fill.
     ///
@@ -240,6 +225,47 @@ impl Cluster {
             Some(&key.name),
             reason,
         )
+    }
+}
+
+/// Attempts to read what is missing, until a deadline.
+pub(super) struct Attempts {
+    deadline: Instant,
+    logged: String,
+}
+
+impl Attempts {
+    pub fn until(deadline: Instant) -> Self {
+        Self {
+            deadline,
+            logged: String::new(),
+        }
+    }
+
+    /// Waits for the next attempt, and logs what is missing if the last attempt missed something else. Returns false at
+    /// the deadline. After a cancellation, the next attempt is due at once, and returns the cancellation.
+    pub async fn again(
+        &mut self,
+        namespace: &str,
+        missing: String,
+        cancel: &CancellationToken,
+    ) -> bool {
+        let now = Instant::now();
+        if now >= self.deadline {
+            return false;
+        }
+        if missing != self.logged {
+            tracing::info!(
+                "waiting up to {} s for objects in namespace {namespace}: {missing}",
+                (self.deadline - now).as_secs_f64().round()
+            );
+            self.logged = missing;
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(self.deadline.min(now + INTERVAL)) => {}
+            () = cancel.cancelled() => {}
+        }
+        true
     }
 }
 

@@ -32,6 +32,14 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// the header `Retry-After`, which errors of kube do not have, and the first pauses of [`WatchBackoff`] are shorter.
 const TOO_MANY_REQUESTS_PAUSE: Duration = Duration::from_secs(1);
 
+/// The time for which a denied watch is an interruption, if it was permitted before. An API server that starts can
+/// answer 401 before it knows the keys of an identity provider, and 403 before it has read the roles.
+const DENIAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time without a failure after which a denied watch was resumed, for which there is no event. Longer than the
+/// pauses of [`WatchBackoff`].
+const RESUMED_AFTER: Duration = Duration::from_secs(10);
+
 /// Selects objects of a kind.
 #[derive(Clone)]
 pub(super) enum Selection<'a> {
@@ -184,6 +192,10 @@ pub(super) struct Watched<K, T> {
     interruption: Option<String>,
     /// The end of the pause after an answer that there are too many requests.
     paused_until: Option<Instant>,
+    /// True after the first complete list.
+    was_listed: bool,
+    /// The times of the first and the last of consecutive denials.
+    denied: Option<(Instant, Instant)>,
 }
 
 impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
@@ -203,6 +215,8 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
             listed: BTreeMap::new(),
             interruption: None,
             paused_until: None,
+            was_listed: false,
+            denied: None,
         }
     }
 
@@ -215,7 +229,8 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
     ///
     /// # Errors
     ///
-    /// A failure that a new watch would repeat, such as a missing permission. Other interruptions are resumed.
+    /// A failure that a new watch would repeat, such as a missing permission. Other interruptions are resumed, and so
+    /// are the first denials of a watch that was permitted before.
     pub async fn changed(&mut self) -> Result<(), Reason> {
         loop {
             if let Some(change) = self.next_event().await? {
@@ -239,7 +254,11 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
         let event = self.events.try_next().await;
         match &event {
             Ok(None | Some(watcher::Event::Init | watcher::Event::InitApply(_))) => {}
-            Ok(Some(_)) => self.interruption = None,
+            Ok(Some(_)) => {
+                self.interruption = None;
+                self.was_listed = true;
+                self.denied = None;
+            }
             Err(error) => {
                 self.interruption = Some(explain(error));
                 self.listed.clear();
@@ -267,16 +286,39 @@ impl<K: kube::Resource + Send + 'static, T> Watched<K, T> {
             }
             // The stream of a watcher does not end.
             Ok(None) => std::future::pending().await,
-            Err(error) => match permanent_failure(error) {
-                Some(reason) => return Err(reason),
-                None => tracing::info!(
-                    "resuming the watch of {}, which was interrupted: {}",
-                    self.plural,
-                    self.interruption().unwrap_or_default(),
-                ),
-            },
+            Err(error) => {
+                let failure = permanent_failure(error);
+                let can_pass = self.can_pass(failure.as_ref());
+                match failure {
+                    Some(reason) if !can_pass => return Err(reason),
+                    _ => tracing::info!(
+                        "resuming the watch of {}, which was interrupted: {}",
+                        self.plural,
+                        self.interruption().unwrap_or_default(),
+                    ),
+                }
+            }
         }
         Ok(None)
+    }
+
+    /// Records a failure. Returns whether it is a denial that can pass: the watch was permitted before, and is denied
+    /// for a short time only.
+    fn can_pass(&mut self, failure: Option<&Reason>) -> bool {
+        if !matches!(
+            failure,
+            Some(Reason::Unauthorized { .. } | Reason::Forbidden { .. })
+        ) {
+            self.denied = None;
+            return false;
+        }
+        let now = Instant::now();
+        let since = match self.denied {
+            Some((since, last)) if now - last < RESUMED_AFTER => since,
+            _ => now,
+        };
+        self.denied = Some((since, now));
+        self.was_listed && now - since < DENIAL_TIMEOUT
     }
 }
 
@@ -360,7 +402,8 @@ mod tests {
 
     use super::*;
     use crate::cluster::fake_api::{self, Reply};
-    use crate::kubernetes::kind::Kind;
+    use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL};
+    use crate::kubernetes::kind::{Key, Kind};
 
     /// Each list begins with an event, and fails.
     #[tokio::test(start_paused = true)]
@@ -402,6 +445,86 @@ mod tests {
                 let elapsed = start.elapsed().as_secs_f64();
                 assert!((elapsed - seconds).abs() < 0.1, "{elapsed}, not {seconds}");
             }
+        }
+    }
+
+    fn denial(code: u16) -> watcher::Result<watcher::Event<Pod>> {
+        let status = Status::failure("m", "r").with_code(code);
+        Err(watcher::Error::WatchError(status.boxed()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denial_is_permanent_before_the_first_list_or_if_it_lasts() {
+        for code in [401, 403] {
+            for (is_listed, seconds) in [(false, 0.0), (true, 31.75)] {
+                let list = is_listed.then_some(Ok(watcher::Event::InitDone));
+                let events = stream::iter(list).chain(stream::repeat_with(move || denial(code)));
+                let mut watched =
+                    Watched::new("pods", events, |pod| Some((pod.metadata.name?, ())));
+                let start = Instant::now();
+                let reason = loop {
+                    if let Err(reason) = watched.next_event().await {
+                        break reason;
+                    }
+                };
+                let elapsed = start.elapsed().as_secs_f64();
+                assert!((elapsed - seconds).abs() < 0.1, "{elapsed}, not {seconds}");
+                let is_expected = match reason {
+                    Reason::Unauthorized { .. } => code == 401,
+                    Reason::Forbidden { .. } => code == 403,
+                    _ => false,
+                };
+                assert!(is_expected, "{code}: {reason}");
+            }
+        }
+    }
+
+    /// The watch is resumed without an event between the denials.
+    #[tokio::test(start_paused = true)]
+    async fn denials_that_are_far_apart_are_not_permanent() {
+        let later = stream::repeat_with(|| ()).then(|()| async {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            denial(403)
+        });
+        let events = stream::iter([Ok(watcher::Event::InitDone)]).chain(later);
+        let mut watched = Watched::new("pods", events, |pod| Some((pod.metadata.name?, ())));
+        assert!(watched.next_event().await.unwrap().is_some());
+        for _ in 0..5 {
+            assert!(watched.next_event().await.unwrap().is_none());
+        }
+    }
+
+    /// The object exists, its watch is denied once, and then it is deleted.
+    #[tokio::test]
+    async fn a_denied_watch_is_resumed() {
+        let script = || {
+            let object = json!({"metadata": {"name": "x", "uid": "u", "resourceVersion": "2"}});
+            let mut requests = 0;
+            move |_: &fake_api::Received| {
+                requests += 1;
+                match requests {
+                    1 => {
+                        let list = json!({"metadata": {"resourceVersion": "1"}, "items": [object]});
+                        Reply::Answer(200, list)
+                    }
+                    2 => Reply::Answer(
+                        403,
+                        json!({"kind": "Status", "status": "Failure", "code": 403, "reason": "Forbidden"}),
+                    ),
+                    3 => Reply::Answer(200, json!({"type": "DELETED", "object": object})),
+                    _ => Reply::Hang,
+                }
+            }
+        };
+        let (store, cancel) = (fake_api::store("x"), CancellationToken::new());
+        let key = Key::new(Kind::Service, "x");
+        // An object with the label is watched together with others.
+        for labels in [json!({}), json!({MANAGED_BY_LABEL: MANAGED_BY})] {
+            let cluster = fake_api::cluster(script()).await;
+            let live = json!({"metadata": {"name": "x", "uid": "u", "labels": labels}});
+            let deadline = Instant::now() + Duration::from_secs(60);
+            let ended = cluster.watch_deletion(&store, &key, &live, deadline, &cancel);
+            assert!(ended.await.is_ok(), "{labels}");
         }
     }
 

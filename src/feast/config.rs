@@ -46,7 +46,7 @@ use serde::{Deserialize, Serialize};
 pub use authz::{Authz, CaCertConfigMap, KubernetesAuthz, OidcAuthz};
 pub use client::{Client, ClientOfflineStore, ClientOnlineStore};
 pub use compute::{BatchEngine, DataQualityMonitoring, Materialization, SparkApplication};
-pub use computed::{ComputedAttributes, Endpoints, ScalingStatus};
+pub use computed::{ComputedAttributes, Endpoints, ReplicasOwner, ScalingStatus};
 pub use cron_job::{
     CompletionMode, ConcurrencyPolicy, CronJob, CronJobContainers, JobSpec, PodReplacementPolicy,
 };
@@ -145,8 +145,9 @@ pub struct FeatureStore {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project_description: Option<String>,
 
-    /// Source of the feature definitions: exactly one of `init`, `git` and `packaged`. Default: a new repository with
-    /// the example definitions of Feast (`feast init`).
+    /// Source of the feature definitions: exactly one of `init`, `git` and `packaged`. `feast apply` deletes every
+    /// definition of the project that the source does not have, with its tables in the online store. Default: a new
+    /// repository with the example definitions of Feast (`feast init`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feast_project_dir: Option<FeastProjectDir>,
 
@@ -380,6 +381,17 @@ pub struct Services {
         regex(pattern = DNS_SUBDOMAIN_PATTERN)
     )]
     pub priority_class_name: Option<String>,
+
+    /// Name of the RuntimeClass of every pod, such as one that runs containers in a sandbox (gVisor, Kata Containers):
+    /// those of the servers, of the lineage server, of the `feast apply` Job and of the CronJob. The RuntimeClass must
+    /// exist in the cluster. Changing it replaces the pods and runs the Job again. Default: the default runtime of the
+    /// nodes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 253),
+        regex(pattern = DNS_SUBDOMAIN_PATTERN)
+    )]
+    pub runtime_class_name: Option<String>,
 
     /// How the pods are spread over zones, nodes or other domains (Kubernetes `TopologySpreadConstraint`). Default: if
     /// the persistence allows several pods, evenly over zones if possible. Set `[]` for no constraints.

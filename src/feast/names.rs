@@ -31,6 +31,9 @@ pub const DEFAULT_IMAGE: &str = "quay.io/feastdev/feature-server:0.67.0";
 pub const FEATURE_STORE_YAML: &str = "feature_store.yaml";
 /// Key in the Secret of the feature store: the configuration file of the lineage server.
 pub const LINEAGE_YAML: &str = "lineage_feature_store.yaml";
+/// Key in the Secret of the feature store: the configuration file of the Job that runs `feast apply`. Until the Job has
+/// succeeded, it can be newer than that of the servers.
+pub const APPLY_YAML: &str = "apply_feature_store.yaml";
 /// Key in the Secret of the feature store: the HMAC key of the hashes.
 pub const HASH_KEY: &str = "hash_key";
 /// Key in the Secret of the feature store: the configuration, for import.
@@ -66,6 +69,10 @@ pub const SSH_VOLUME: &str = "feast-git-ssh";
 pub const SSH_DIRECTORY: &str = "/etc/feast-git-ssh";
 pub const SSH_PRIVATE_KEY_FILE: &str = "private_key";
 pub const SSH_KNOWN_HOSTS_FILE: &str = "known_hosts";
+/// Volume, directory and file of the CA certificate of the git server in the same container.
+pub const GIT_CA_VOLUME: &str = "feast-git-ca";
+pub const GIT_CA_DIRECTORY: &str = "/etc/feast-git-ca";
+pub const GIT_CA_FILE: &str = "ca.crt";
 
 /// The properties of an OpenID Connect provider that are read from the user's Secret. All are strings.
 pub const OIDC_PROPERTIES: [&str; 7] = [
@@ -429,6 +436,7 @@ pub fn own_volumes(store: &str) -> Vec<String> {
         DATA_VOLUME,
         SCRATCH_VOLUME,
         SSH_VOLUME,
+        GIT_CA_VOLUME,
     ]
     .map(str::to_owned);
     let certificates = ServerKind::ALL.map(ServerKind::tls_volume);

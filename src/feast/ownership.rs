@@ -25,7 +25,7 @@
 //!   an interrupted one. If that create is still running, it ends with an error.
 //! - A resource instance without an id owns whatever exists. It was imported from a Secret without a record.
 //! - An update makes an incomplete creation complete: there is a state, so there is an instance that owns the feature
-//!   store.
+//!   store. A refresh keeps the next plan from being empty until then.
 //!
 //! # Errors
 //!
@@ -210,6 +210,11 @@ impl Ownership {
             },
         };
         Err(Occupied::DifferentConfig { minutes })
+    }
+
+    /// Returns whether the create that owns the feature store failed, or has not recorded its end.
+    pub fn is_incomplete(&self) -> bool {
+        matches!(self, Self::Creating { .. } | Self::Failed { .. })
     }
 
     /// The id of the create that owns the feature store.

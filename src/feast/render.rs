@@ -16,12 +16,14 @@ mod diff_properties;
 mod disruption_budget;
 mod feast_apply_job;
 mod feature_store_yaml;
+mod git_ca;
 mod initialization;
 mod keda;
 mod lineage;
 mod metadata;
 mod network_policy;
 mod pods;
+mod probes;
 mod pvcs;
 mod rbac;
 mod references;
@@ -85,7 +87,7 @@ pub fn inputs(store: &Store) -> StoreInputs {
             file: super::names::FEATURE_STORE_YAML,
             databases: databases::of_servers(store, &document),
             document,
-            mounted_files: [tls::files(store), ssh::files(store)].concat(),
+            mounted_files: [tls::files(store), ssh::files(store), git_ca::files(store)].concat(),
         },
         lineage: lineage::content(store),
         feast_apply_job: feast_apply_job::render(store),

@@ -248,6 +248,18 @@ impl Store {
         .collect()
     }
 
+    /// Returns the server in whose container commands run: the online server, or without it the first container of the
+    /// pods.
+    pub fn command_server(&self) -> ServerKind {
+        let servers = self.servers();
+        let mut kinds = servers.iter().map(|(kind, _)| *kind);
+        match self.online.server {
+            Some(_) => ServerKind::Online,
+            // A rule requires at least one server.
+            None => kinds.next().unwrap_or(ServerKind::Online),
+        }
+    }
+
     /// Returns the certificate of a server, if it has one.
     pub fn tls(&self, kind: ServerKind) -> Option<&Tls> {
         let lineage = self.lineage.as_ref().map(|lineage| &lineage.common);
@@ -388,7 +400,7 @@ mod tests {
     fn scaling_determines_owner_and_strategy() {
         let facts = |services| {
             let store = store(services);
-            (store.replicas.owner(), store.strategy.as_str())
+            (store.replicas.owner().as_str(), store.strategy.as_str())
         };
         assert_eq!(facts(json!({})), ("external", "Recreate"));
         assert_eq!(facts(json!({"scaling": {}})), ("external", "Recreate"));

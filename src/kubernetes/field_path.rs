@@ -139,13 +139,6 @@ impl FieldPath {
     pub fn replace(&self, object: &mut Json, value: Option<&Json>) {
         replace(&self.0, object, value);
     }
-
-    /// Returns whether the field is an environment variable of a container, or a part of one.
-    pub fn is_env_var(&self) -> bool {
-        let env = FieldStep::Name("env".to_owned());
-        let position = self.0.iter().position(|step| *step == env);
-        position.is_some_and(|position| position + 1 < self.0.len())
-    }
 }
 
 impl From<Vec<FieldStep>> for FieldPath {

@@ -1,4 +1,4 @@
-//! The pod templates of objects, and the Secrets, ConfigMaps and PersistentVolumeClaims that their pods need.
+//! The pod templates of objects, and the Secrets, ConfigMaps and PersistentVolumeClaims that their pods name.
 
 use serde_json::Value as Json;
 
@@ -19,7 +19,11 @@ pub fn of(kind: Kind, manifest: &Json) -> Option<&Json> {
     path(kind)?.get(manifest)
 }
 
-/// An object that the pods need to start.
+/// The CSI driver of the Secrets Store, which can copy what it mounts to a Secret (`secretObjects`) while a pod has the
+/// volume.
+const SECRETS_STORE: &str = "secrets-store.csi.k8s.io";
+
+/// An object that the pods name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reference {
     /// A Secret, a ConfigMap or a PersistentVolumeClaim in the namespace of the pods.
@@ -28,6 +32,8 @@ pub struct Reference {
     pub key: Option<String>,
     /// The field with the name of the object.
     pub field: FieldPath,
+    /// False for a Secret with which images are pulled: without it, the kubelet pulls them without credentials.
+    pub blocks_start: bool,
 }
 
 /// Returns the references of an object's pods, without the optional ones.
@@ -40,6 +46,13 @@ pub fn references(kind: Kind, manifest: &Json) -> Vec<Reference> {
         collect(&path, "spec", spec, &mut found);
     }
     found
+}
+
+/// Returns whether a Secret can appear when a pod of the object starts.
+pub fn creates_secrets(kind: Kind, manifest: &Json) -> bool {
+    let volumes = of(kind, manifest).and_then(|template| template["spec"]["volumes"].as_array());
+    let mut volumes = volumes.into_iter().flatten();
+    volumes.any(|volume| volume["csi"]["driver"] == SECRETS_STORE)
 }
 
 fn collect(path: &FieldPath, field: &str, value: &Json, found: &mut Vec<Reference>) {
@@ -96,6 +109,7 @@ fn reference(path: &FieldPath, field: &str, value: &Json) -> Vec<Reference> {
             object: Key::new(kind, object),
             key: key.map(str::to_owned),
             field: path.with(FieldStep::Name(name.to_owned())),
+            blocks_start: field != "imagePullSecrets",
         })
         .collect()
 }
@@ -184,7 +198,10 @@ mod tests {
             ),
         ] {
             let found = references(kind, &manifest).into_iter();
-            let found = found.map(|it| (it.object.to_string(), it.key, it.field.to_string()));
+            let found = found.map(|it| {
+                assert_eq!(it.blocks_start, it.object.name != "pull", "{it:?}");
+                (it.object.to_string(), it.key, it.field.to_string())
+            });
             let expected = expected.map(|(object, key, field)| {
                 (
                     object.to_owned(),
@@ -196,5 +213,21 @@ mod tests {
         }
         let service = json!({"spec": {"template": {"spec": spec}}});
         assert_eq!(references(Kind::Service, &service), []);
+    }
+
+    #[test]
+    fn only_the_secrets_store_creates_secrets() {
+        for (volume, expected) in [
+            (json!({"name": "v", "csi": {"driver": SECRETS_STORE}}), true),
+            (
+                json!({"name": "v", "csi": {"driver": "efs.csi.aws.com"}}),
+                false,
+            ),
+            (json!({"name": "v", "secret": {"secretName": "s"}}), false),
+        ] {
+            let deployment = json!({"spec": {"template": {"spec": {"volumes": [volume]}}}});
+            assert_eq!(creates_secrets(Kind::Deployment, &deployment), expected);
+        }
+        assert!(!creates_secrets(Kind::Service, &json!({})));
     }
 }

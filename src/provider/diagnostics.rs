@@ -115,6 +115,19 @@ pub fn interruption(allows_several_pods: bool) -> Diagnostic {
     )
 }
 
+/// An update with Services that lead to other ports of the pods. The previous pods do not listen on them.
+pub fn moved_ports(services: &[&Key]) -> Diagnostic {
+    let services: Vec<String> = services.iter().map(|key| key.to_string()).collect();
+    Diagnostic::warning(
+        "The update interrupts the feature store",
+        format!(
+            "These Services lead to another port of the pods: {}. They do not answer until new pods are ready, because \
+             only those listen on it. Clients that use the previous port or scheme must be changed, too.",
+            services.join(", ")
+        ),
+    )
+}
+
 /// An update that deletes a Service and creates it again. `is_certain` is false if the prior state does not show
 /// whether the live Service has the value already.
 pub fn recreated_service(service: &Key, field: &str, is_certain: bool) -> Diagnostic {
@@ -132,8 +145,8 @@ pub fn recreated_service(service: &Key, field: &str, is_certain: bool) -> Diagno
     )
 }
 
-/// A plan that would replace a feature store because the namespace of the provider block is an empty string.
-pub fn empty_namespace(prior: &Value) -> Diagnostic {
+/// A plan that would replace a feature store because no namespace is configured.
+pub fn missing_namespace(prior: &Value) -> Diagnostic {
     let text = |name: &str| {
         let value = prior.attribute(name).as_str();
         value.unwrap_or_default().to_owned()
@@ -141,10 +154,10 @@ pub fn empty_namespace(prior: &Value) -> Diagnostic {
     Diagnostic::error(
         "The namespace is not configured",
         format!(
-            "`namespace` in the provider block is an empty string, which counts as absent, so the default {default:?} \
-             applies. But the feature store {name:?} is in the namespace {namespace:?}: the plan would destroy it and \
-             create another one. Check the variable that the namespace comes from. To move the feature store, set \
-             `namespace = {default:?}`.",
+            "The feature store has no `namespace`, and the one of the provider block is null or an empty string, so the \
+             default {default:?} applies. But the feature store {name:?} is in the namespace {namespace:?}: the plan would \
+             destroy it and create another one. Check the variable that the namespace comes from. To move the feature \
+             store, set `namespace = {default:?}`. To destroy it, run `terraform destroy -refresh=false`.",
             default = names::DEFAULT_NAMESPACE,
             name = text("name"),
             namespace = text("namespace"),

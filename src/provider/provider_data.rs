@@ -33,6 +33,13 @@ impl ProviderData {
         *(self.stop.write()).unwrap_or_else(PoisonError::into_inner) = CancellationToken::new();
     }
 
+    /// Ends the preflights of this run, because its plan is complete. During an apply, Terraform plans each change
+    /// again, also between the destroy and the create of a replacement, when a finding would only prevent the create.
+    pub fn start_apply(&self) {
+        let mut settings = (self.settings.write()).unwrap_or_else(PoisonError::into_inner);
+        settings.skip_preflight();
+    }
+
     /// Asks the calls of the current run to return early.
     pub fn stop(&self) {
         self.stop_token().cancel();

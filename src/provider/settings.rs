@@ -16,14 +16,43 @@ use super::{decode_as, diagnostics};
 /// The environment variable of the attribute `preflight`.
 const PREFLIGHT_VARIABLE: &str = "FEAST_PREFLIGHT";
 
+/// The environment variables that stand for attributes of the provider block. The default has none, so that a test
+/// cannot contact the cluster of the developer. Those of proxies and of a pod are read from the process
+/// (`cluster::connection`).
+#[derive(Clone)]
+pub struct EnvironmentVariables(Arc<Lookup>);
+
+/// Returns the value of a variable.
+type Lookup = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+impl EnvironmentVariables {
+    fn new(lookup: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(lookup))
+    }
+
+    /// Returns the variables of this process.
+    pub fn of_this_process() -> Self {
+        Self::new(|name| std::env::var(name).ok())
+    }
+
+    fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+}
+
+impl Default for EnvironmentVariables {
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
+}
+
 /// The settings of the provider block. All clones share the connection.
 #[derive(Clone, Default)]
 pub struct Settings {
     config: ProviderConfig,
+    environment: EnvironmentVariables,
     /// The paths of the values that are not known before apply.
     unknown: BTreeSet<Path>,
-    /// True if `namespace` is an empty string. It counts as absent.
-    namespace_is_empty: bool,
     /// True if plans check what the cluster would refuse.
     preflight: bool,
     cluster: Arc<OnceCell<Cluster>>,
@@ -37,22 +66,17 @@ impl Settings {
     /// # Errors
     ///
     /// One diagnostic for each value that does not fit the schema. If all fit, one for each that cannot be used.
-    pub fn read(block: &Block, value: &Value) -> Result<Self, Diagnostics> {
-        Self::read_with(block, value, variable)
-    }
-
-    /// Reads a provider block. `lookup` returns the value of an environment variable.
-    fn read_with(
+    pub fn read(
         block: &Block,
         value: &Value,
-        lookup: impl Fn(&str) -> Option<String>,
+        environment: &EnvironmentVariables,
     ) -> Result<Self, Diagnostics> {
         let (config, unknown) = decode_as::<ProviderConfig>(block, &without_empty_strings(value))?;
-        let preflight = preflight(&config, &unknown, lookup);
+        let preflight = preflight(&config, &unknown, environment);
         let settings = Self {
             config,
+            environment: environment.clone(),
             unknown,
-            namespace_is_empty: value.attribute("namespace").as_str() == Some(""),
             preflight: matches!(preflight, Ok(true)),
             cluster: Arc::default(),
             warnings: Warnings::default(),
@@ -66,15 +90,19 @@ impl Settings {
         }
     }
 
-    /// Returns true if `namespace` is an empty string. It counts as absent, but is seldom intended: it can come from a
-    /// variable that is not set.
-    pub fn namespace_is_empty(&self) -> bool {
-        self.namespace_is_empty
+    /// Returns true if `namespace` is null or an empty string, so that the default applies. For an existing feature
+    /// store this is seldom intended: the value can come from a variable that is not set.
+    pub fn namespace_is_default(&self) -> bool {
+        !self.namespace_is_unknown() && self.config.namespace.is_none()
+    }
+
+    fn namespace_is_unknown(&self) -> bool {
+        self.unknown.contains(&Path::of("namespace"))
     }
 
     /// Returns the namespace of feature stores without one of their own; `None` while it is unknown.
     pub fn namespace(&self) -> Option<&str> {
-        if self.unknown.contains(&Path::of("namespace")) {
+        if self.namespace_is_unknown() {
             return None;
         }
         Some(
@@ -110,6 +138,11 @@ impl Settings {
         self.preflight
     }
 
+    /// Makes the following plans omit the preflight.
+    pub fn skip_preflight(&mut self) {
+        self.preflight = false;
+    }
+
     /// Returns whether the plan of a new feature store shows its objects. An unknown value counts as false: the plan
     /// that Terraform repeats when it is known can show more, and not less.
     pub fn shows_new_objects(&self) -> bool {
@@ -127,7 +160,8 @@ impl Settings {
             return Err(diagnostics::unknown_cluster(self.unknown_of_cluster()));
         }
         let cluster = self.cluster.get_or_try_init(|| async {
-            let connection = self.connection().with_environment(variable)?;
+            let lookup = |name: &str| self.environment.get(name);
+            let connection = self.connection().with_environment(lookup)?;
             Cluster::new(&connection, self.options())
         });
         let cluster = (cluster.await).map_err(|error| diagnostics::connection_error(&error))?;
@@ -220,11 +254,6 @@ impl Settings {
     }
 }
 
-/// Returns the value of an environment variable.
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
-}
-
 /// Returns whether plans check what the cluster would refuse. An unknown value counts as false.
 ///
 /// # Errors
@@ -233,7 +262,7 @@ fn variable(name: &str) -> Option<String> {
 fn preflight(
     config: &ProviderConfig,
     unknown: &BTreeSet<Path>,
-    lookup: impl Fn(&str) -> Option<String>,
+    environment: &EnvironmentVariables,
 ) -> Result<bool, Diagnostic> {
     if unknown.contains(&Path::of("preflight")) {
         return Ok(false);
@@ -241,7 +270,7 @@ fn preflight(
     if let Some(configured) = config.preflight {
         return Ok(configured);
     }
-    let text = lookup(PREFLIGHT_VARIABLE).unwrap_or_default();
+    let text = environment.get(PREFLIGHT_VARIABLE).unwrap_or_default();
     match text.is_empty() {
         true => Ok(false),
         false => connection::parse_boolean(&text).ok_or_else(|| {
@@ -308,11 +337,11 @@ mod tests {
         ] {
             let mut value = encode(&block.attributes, &json!({}));
             value.set("preflight", configured);
-            let lookup = |name: &str| {
+            let environment = EnvironmentVariables::new(move |name| {
                 assert_eq!(name, "FEAST_PREFLIGHT");
                 Some(variable.to_owned())
-            };
-            match Settings::read_with(&block, &value, lookup) {
+            });
+            match Settings::read(&block, &value, &environment) {
                 Ok(settings) => assert_eq!(Some(settings.preflight()), expected, "{variable}"),
                 Err(errors) => {
                     let detail =
@@ -322,5 +351,28 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn the_connection_comes_from_the_given_environment() {
+        let block = lowered::<ProviderConfig>();
+        let mut value = encode(&block.attributes, &json!({}));
+        value.set("exec", Value::List(Vec::new()));
+        let error = async |environment: EnvironmentVariables| {
+            let settings = Settings::read(&block, &value, &environment).unwrap();
+            settings.cluster().await.err().unwrap()
+        };
+        let insecure = EnvironmentVariables::new(|name| match name {
+            "KUBE_HOST" => Some("https://127.0.0.1:1".to_owned()),
+            "KUBE_INSECURE" => Some("perhaps".to_owned()),
+            _ => None,
+        });
+        let detail = "The environment variable KUBE_INSECURE must be \"true\" or \"false\".";
+        assert_eq!(
+            error(insecure).await,
+            Diagnostic::error("Invalid value", detail)
+        );
+        let missing = diagnostics::connection_error(&ConnectionError::NothingConfigured);
+        assert_eq!(error(EnvironmentVariables::default()).await, missing);
     }
 }

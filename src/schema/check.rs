@@ -16,6 +16,10 @@ impl Block {
 pub fn check(checks: &[Check], path: &Path, value: &Value) -> Diagnostics {
     let mut diagnostics = Diagnostics::new();
     for check in checks {
+        // An empty text that must not be empty has no second problem.
+        if !diagnostics.is_empty() && *value == Value::string("") {
+            break;
+        }
         match (check, value) {
             (Check::Each(each), Value::List(items)) => {
                 for (index, item) in items.iter().enumerate() {
@@ -94,6 +98,27 @@ fn violation(check: &Check, value: &Value) -> Option<String> {
 mod tests {
     use super::*;
     use crate::schema::types::Pattern;
+
+    #[test]
+    fn an_empty_text_violates_one_check() {
+        let checks = [
+            Check::MinLength(1),
+            Check::MaxLength(3),
+            Check::Pattern(Pattern::new("^[a-z]+$").unwrap()),
+        ];
+        let messages = |text: &str| -> Vec<String> {
+            let found = super::check(&checks, &Path::of("name"), &Value::string(text));
+            found.into_iter().map(|it| it.detail).collect()
+        };
+        assert_eq!(messages(""), ["`name` must not be empty."]);
+        assert_eq!(
+            messages("A b c"),
+            [
+                "`name` must have at most 3 characters, but has 5.",
+                "`name` must match `^[a-z]+$`, but is \"A b c\".",
+            ]
+        );
+    }
 
     #[test]
     fn an_enum_can_allow_other_values_by_a_pattern() {

@@ -169,14 +169,9 @@ pub fn a_restart_is_no_drift() {
     test.terraform.destroy().unwrap().expect_success();
 }
 
-/// A run waits for the Job of another apply, and a cancelled run leaves no Job.
-pub fn runs_wait_for_other_jobs_and_leave_none_when_cancelled() {
-    let test = new("actions-turn");
-    let text = configuration(DATABASES, "") + &action("feast_apply", "timeout = \"90s\"");
-    test.terraform.write("main.tf", &text).unwrap();
-    test.apply();
-    // The Job of another apply, which cannot have a pod.
-    let other = json!({
+/// Creates the Job of another apply, which cannot have a pod.
+fn create_other_job(test: &StoreUnderTest, more_labels: &[(&str, &str)]) {
+    let mut job = json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
@@ -192,7 +187,39 @@ pub fn runs_wait_for_other_jobs_and_leave_none_when_cancelled() {
             "containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never",
         }}},
     });
-    test.namespace.cluster().apply(&other.to_string()).unwrap();
+    for (name, value) in more_labels {
+        job["metadata"]["labels"][*name] = json!(value);
+    }
+    test.namespace.cluster().apply(&job.to_string()).unwrap();
+}
+
+fn delete_other_job(test: &StoreUnderTest) {
+    let delete = ["delete", "job", "feast-demo-apply-0"];
+    test.namespace.kubectl(&delete).unwrap();
+}
+
+/// A run waits for the Job of another apply, but not if that cannot end. A cancelled run leaves no Job.
+pub fn runs_wait_for_other_jobs_and_leave_none_when_cancelled() {
+    let test = new("actions-turn");
+    let text = configuration(DATABASES, "") + &action("feast_apply", "timeout = \"90s\"");
+    test.terraform.write("main.tf", &text).unwrap();
+    test.apply();
+    create_other_job(&test, &[]);
+    let run = invoke(&test, "feast_apply.demo");
+    assert_eq!(run.status, Some(1), "{run}");
+    let messages = run.messages();
+    for part in [
+        "Job/feast-demo-apply-0",
+        "spec.suspend is true",
+        "Nothing was changed.",
+    ] {
+        assert!(messages.contains(part), "{part}: {run}");
+    }
+    assert_eq!(commands(&test), [""; 0]);
+    delete_other_job(&test);
+
+    // A queue can resume this Job.
+    create_other_job(&test, &[("kueue.x-k8s.io/queue-name", "q")]);
     let mut started = test
         .terraform
         .command(&[
@@ -213,9 +240,7 @@ pub fn runs_wait_for_other_jobs_and_leave_none_when_cancelled() {
     // A run that did not wait would create its Job in this time.
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(commands(&test), [""; 0]);
-    test.namespace
-        .kubectl(&["delete", "job", "feast-demo-apply-0"])
-        .unwrap();
+    delete_other_job(&test);
     stdout.read_to_string(&mut text).unwrap();
     let output = started.wait_with_output().unwrap();
     assert!(output.status.success(), "{text}");
@@ -284,7 +309,7 @@ pub fn commands_of_file_based_stores_need_a_cron_job() {
     invoke(&test, "feast_apply.demo").expect_success();
     assert_eq!(
         commands(&test),
-        ["kubectl exec deploy/feast-demo -i -- bash -c feast apply"]
+        ["kubectl exec deploy/feast-demo -c online -i -- bash -c feast apply"]
     );
     destroy(&test);
 }

@@ -11,11 +11,10 @@ const OIDC: &str = r#"authz = { oidc = { issuer_url = "https://idp.example.com",
 
 /// Returns the `kind/name` of the cluster-scoped objects.
 fn cluster_wide(test: &StoreUnderTest) -> Vec<String> {
-    let selector = format!("--selector=feast.dev/namespace={}", test.namespace.name());
-    let kinds = "clusterroles,clusterrolebindings";
-    let cluster = test.namespace.cluster();
-    let names = cluster.kubectl(&["get", kinds, &selector, "--output=name"]);
-    names.unwrap().lines().map(str::to_owned).collect()
+    let objects = test.objects().into_iter();
+    objects
+        .filter(|object| object.starts_with("cluster"))
+        .collect()
 }
 
 fn both(test: &StoreUnderTest) -> [String; 2] {
@@ -28,7 +27,7 @@ fn rbac(test: &StoreUnderTest) -> Vec<String> {
     let objects = test.objects().into_iter();
     let suffix = ".rbac.authorization.k8s.io/";
     objects
-        .filter(|object| object.contains(suffix))
+        .filter(|object| object.contains(suffix) && !object.starts_with("cluster"))
         .map(|object| object.replace(".rbac.authorization.k8s.io", ""))
         .collect()
 }
@@ -122,6 +121,39 @@ pub fn each_mode_removes_objects_of_the_previous_mode() {
     test.apply();
     assert_eq!(cluster_wide(&test), Vec::<String>::new());
     assert!(!mounts_token(&test));
+    test.destroy();
+}
+
+fn cluster_wide_rules(test: &StoreUnderTest) -> Json {
+    let name = format!("feast:{}:demo:token-review", test.namespace.name());
+    let role = test.namespace.json(&["get", "clusterrole", &name]);
+    role.unwrap()["rules"].clone()
+}
+
+/// Feast reads Roles and bindings with each request, so the pods of the previous mode need them until they are gone.
+pub fn failed_rollout_keeps_the_permissions_of_the_previous_mode() {
+    let test = StoreUnderTest::new("mode-fails");
+    test.configure_all("", KUBERNETES);
+    test.apply();
+    let before = (rbac(&test), cluster_wide_rules(&test));
+    assert_eq!(before.0.len(), 3, "{before:?}");
+
+    let failing = r#"pod_annotations = { "testbed.feast.dev/fail" = "InvalidImageName" }"#;
+    test.configure_all(failing, OIDC_WITHOUT_SECRET);
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let summary = "The rollout did not finish";
+    assert!(run.error_messages().contains(summary), "{run}");
+    assert_eq!((rbac(&test), cluster_wide_rules(&test)), before);
+    test.plan_with_changes();
+
+    test.configure_all("", OIDC_WITHOUT_SECRET);
+    test.apply();
+    assert_eq!(rbac(&test), Vec::<String>::new());
+    assert_eq!(
+        cluster_wide_rules(&test),
+        json!([{"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}])
+    );
     test.destroy();
 }
 

@@ -204,8 +204,8 @@ pub fn terminating_namespace_is_reported_once() {
     expect_single_error(
         &test.terraform.apply().unwrap(),
         &format!(
-            "Caused by: The namespace {namespace:?} is being deleted. Wait until the deletion has finished, then apply \
-             again."
+            "Caused by: The namespace {namespace:?} is being deleted. Wait until the deletion has finished, then run \
+             the command again."
         ),
     );
     assert_eq!(test.state(), Json::Null);

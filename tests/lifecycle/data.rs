@@ -90,6 +90,31 @@ pub fn deletes_pvcs_with_delete_data() {
     test.destroy();
 }
 
+/// The previous pods use the PVC until they are replaced.
+pub fn failed_rollout_keeps_the_pvc() {
+    let test = StoreUnderTest::new("delete-fails");
+    test.configure_all(&on_pvc("create = {}"), "delete_data = true");
+    test.apply();
+    let first = uid(&test);
+
+    let fail = r#"pod_annotations = { "testbed.feast.dev/fail" = "InvalidImageName" }"#;
+    test.configure_all(&format!("{fail}\n{DATABASES}"), "delete_data = true");
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    let summary = "The rollout did not finish";
+    assert!(run.error_messages().contains(summary), "{run}");
+    assert!(!run.messages().contains("Data was deleted"), "{run}");
+    assert_eq!(uid(&test), first);
+
+    test.configure_all(DATABASES, "delete_data = true");
+    let messages = plan_messages(&test, &[]);
+    assert!(messages.contains(GOES), "{messages}");
+    let run = test.apply();
+    assert!(run.messages().contains("Data was deleted"), "{run}");
+    assert_eq!(pvcs(&test), Vec::<String>::new());
+    test.destroy();
+}
+
 /// A PVC that an earlier apply kept.
 pub fn kept_pvc_is_deleted_only_by_a_plan_that_names_it() {
     let test = StoreUnderTest::new("kept");

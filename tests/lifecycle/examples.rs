@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use crate::lifecycle::lab;
 use crate::lifecycle::store::StoreUnderTest;
+use crate::support::testbed::Tool;
 
 /// The expected state of the cluster for an example.
 struct Expected {
@@ -187,6 +188,13 @@ pub fn remaining_examples() {
         test.apply();
         test.destroy();
     });
+}
+
+pub fn are_formatted() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let format = ["fmt", "-no-color", "-check", "-diff", "-recursive", folder];
+    let terraform = lab::terraform(Tool::Terraform);
+    terraform.run(&format).unwrap().expect_success();
 }
 
 /// Returns the last part of a text that begins with a `resource` block, up to the end of its code block.

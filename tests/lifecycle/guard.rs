@@ -4,8 +4,10 @@ use serde_json::Value as Json;
 use terraform_provider_feast::cluster::{CancellationToken, Cluster, Connection, Options, Reason};
 use terraform_provider_feast::kubernetes::{Key, Kind};
 
-use crate::lifecycle::account;
-use crate::lifecycle::store::{self, DATABASES, StoreUnderTest, configuration, until};
+use crate::lifecycle::store::{
+    self, DATABASES, PASSWORD, PROVIDER_BLOCK, StoreUnderTest, configuration, until,
+};
+use crate::lifecycle::{account, lab};
 use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
 
@@ -232,20 +234,18 @@ pub fn connection_errors_name_server_and_origin() {
 }
 
 /// A CI variable that is not set, with an existing feature store.
-pub fn empty_namespace_does_not_replace() {
+pub fn missing_namespace_does_not_replace() {
     let mut test = StoreUnderTest::new("guard-empty");
     test.configure(DATABASES);
     test.apply();
     let namespace = test.namespace.name().to_owned();
     let before = test.objects();
+    let missing = format!(
+        "The feature store has no `namespace`, and the one of the provider block is null or an empty string, so the \
+         default \"default\" applies. But the feature store \"demo\" is in the namespace \"{namespace}\""
+    );
     for (value, expected) in [
-        (
-            "",
-            format!(
-                "`namespace` in the provider block is an empty string, which counts as absent, so the default \
-                 \"default\" applies. But the feature store \"demo\" is in the namespace \"{namespace}\""
-            ),
-        ),
+        ("", missing.clone()),
         (
             "Team_A",
             "`namespace` must match `^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`, but is \"Team_A\"."
@@ -260,6 +260,16 @@ pub fn empty_namespace_does_not_replace() {
         assert_eq!(test.objects(), before);
     }
     test.terraform.environment("TF_VAR_namespace", &namespace);
+    let main = configuration(DATABASES, "");
+    let unset = main.replace("  namespace   = var.namespace\n", "");
+    assert_ne!(unset, main);
+    test.terraform.write("main.tf", &unset).unwrap();
+    let run = test.terraform.apply().unwrap();
+    assert_eq!(run.status, Some(1), "{run}");
+    assert!(run.messages().contains(&missing), "{run}");
+    assert!(!run.messages().contains("must be replaced"), "{run}");
+    assert_eq!(test.objects(), before);
+    test.terraform.write("main.tf", &main).unwrap();
     test.expect_empty_plan();
     test.destroy();
 }
@@ -310,6 +320,51 @@ pub fn explains_rejected_credentials() {
     assert_eq!(run.status, Some(1), "{run}");
     let expected = "The environment variable KUBE_TOKEN is not valid: it ends with a line break.";
     assert!(run.messages().contains(expected), "{run}");
+}
+
+/// Feature stores of one name, with the namespaces of two provider blocks.
+pub fn provider_blocks_have_their_own_namespaces() {
+    let mut test = StoreUnderTest::new("guard-alias");
+    let other = lab::namespace("guard-alias-other");
+    store::make_store_secret(&other, PASSWORD);
+    (test.terraform).environment("TF_VAR_other", other.name());
+    let (terraform, _) = PROVIDER_BLOCK.split_once("provider \"feast\"").unwrap();
+    let mut text = format!("{terraform}variable \"other\" {{ type = string }}\n");
+    for (alias, namespace) in [("one", "namespace"), ("two", "other")] {
+        text.push_str(&format!(
+            r#"
+provider "feast" {{
+  alias       = "{alias}"
+  config_path = var.kubeconfig
+  namespace   = var.{namespace}
+}}
+
+resource "feast_feature_store" "{alias}" {{
+  provider      = feast.{alias}
+  name          = "demo"
+  feast_project = "demo"
+  services = {{
+    {DATABASES}
+  }}
+}}
+"#
+        ));
+    }
+    test.terraform.write("main.tf", &text).unwrap();
+    test.apply();
+    for namespace in [&test.namespace, &other] {
+        let deployment = ["get", "deployment", "feast-demo"];
+        let live = namespace.json(&deployment).unwrap();
+        assert_eq!(live["status"]["readyReplicas"], 1, "{live:#}");
+    }
+    let state = test.terraform.state_json().unwrap();
+    let resources = state["values"]["root_module"]["resources"].as_array();
+    let resources = resources.unwrap().iter();
+    let namespaces: Vec<&Json> = resources.map(|it| &it["values"]["namespace"]).collect();
+    assert_eq!(namespaces, [test.namespace.name(), other.name()]);
+    test.destroy();
+    let deployments = ["get", "deployments", "--output=name"];
+    assert_eq!(other.kubectl(&deployments).unwrap(), "");
 }
 
 /// The check makes one request for each connection, and none without `expected_cluster_uid`.

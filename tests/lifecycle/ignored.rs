@@ -79,17 +79,28 @@ pub fn ignored_live_values_cause_no_plan() {
             r#"image = "feast:1", env = [{ name = "A", value = "1" }, { name = "B", value = "1" }]"#,
         );
         format!(
-            "scaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = 4 }} }}\n{init}\n{databases}"
+            "init_image = \"init:1\"\nscaling = {{ autoscaling = {{ min_replicas = 2, max_replicas = 4 }} }}\n{init}\n\
+             {databases}"
         )
     };
-    let labels = r#"labels = { "example.com/team" = "a", "example.com/tier" = "1" }"#;
+    let labels = r#"labels = { "example.com/team" = "a", "example.com/tier" = "1" }
+  cron_job = { schedule = "@daily", container_configs = { image = "cli:1" } }"#;
     let server = "services.online_store.server";
-    let ignored =
-        format!("{server}.image, {server}.env, services.scaling.autoscaling.max_replicas, labels");
+    let ignored = format!(
+        "{server}.image, {server}.env, services.init_image, services.scaling.autoscaling.max_replicas, labels, \
+         cron_job.container_configs.image"
+    );
     ignoring(&test, &services(""), labels, &ignored);
     test.apply();
     for command in [
-        &["set", "image", "deployment/feast-demo", "online=feast:2"][..],
+        &[
+            "set",
+            "image",
+            "deployment/feast-demo",
+            "online=feast:2",
+            "feast-init=init:2",
+        ][..],
+        &["set", "image", "cronjob/feast-demo", "*=cli:2"],
         &[
             "set",
             "env",
@@ -111,18 +122,34 @@ pub fn ignored_live_values_cause_no_plan() {
     let is_kept = |what: &str| {
         let metadata =
             |object: &str| test.namespace.json(&["get", object]).unwrap()["metadata"].clone();
-        let env = &test.deployment()["spec"]["template"]["spec"]["containers"][0]["env"][1];
+        let pod = test.deployment()["spec"]["template"]["spec"].clone();
+        let cron_job = test.namespace.json(&["get", "cronjob/feast-demo"]);
+        let job = cron_job.unwrap()["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone();
         assert_eq!(
             json!([
                 test.image(),
-                env["value"],
+                pod["initContainers"][0]["image"],
+                job["initContainers"][0]["image"],
+                job["containers"][0]["image"],
+                pod["containers"][0]["env"][1]["value"],
                 test.autoscaler(),
                 metadata("deployment/feast-demo")["labels"]["example.com/team"],
                 metadata("configmap/feast-demo-client")["labels"]["example.com/team"],
                 metadata("service/feast-demo-online")["labels"].get("example.com/tier"),
                 metadata("deployment/feast-demo")["labels"]["example.com/tier"],
             ]),
-            json!(["feast:2", "2", [2, 6], "b", "a", null, "1"]),
+            json!([
+                "feast:2",
+                "init:2",
+                "cli:2",
+                "cli:2",
+                "2",
+                [2, 6],
+                "b",
+                "a",
+                null,
+                "1"
+            ]),
             "{what}"
         );
     };

@@ -36,35 +36,81 @@ pub fn import_by_id_gives_an_empty_plan() {
     let test = StoreUnderTest::new("import");
     test.configure(&services());
     test.apply();
-    let id = format!("{}/demo", test.namespace.name());
-    for id in [id.as_str(), "demo"] {
+    for id in [id_of(&test).as_str(), "demo"] {
         let terraform = test.another_folder(Tool::Terraform);
-        terraform
-            .write("main.tf", &configuration(&services(), ""))
-            .unwrap();
-        let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, id]);
-        import.unwrap().expect_success();
+        let text = configuration(&services(), "");
+        import_by_id(&terraform, &text, id);
         expect_empty(&terraform);
     }
     test.destroy();
 }
 
+fn id_of(test: &StoreUnderTest) -> String {
+    format!("{}/demo", test.namespace.name())
+}
+
+/// Writes the configuration, and imports the store with this ID into the state of the folder.
+#[track_caller]
+fn import_by_id(terraform: &Terraform, text: &str, id: &str) {
+    terraform.write("main.tf", text).unwrap();
+    let import = ["import", "-no-color", "-input=false", ADDRESS, id];
+    terraform.run(&import).unwrap().expect_success();
+}
+
+/// Imports the store by its ID into another folder with these services and additional attributes of the resource.
+#[track_caller]
+fn imported(test: &StoreUnderTest, tool: Tool, services: &str, attributes: &str) -> Terraform {
+    let terraform = test.another_folder(tool);
+    let text = configuration(services, attributes);
+    import_by_id(&terraform, &text, &id_of(test));
+    terraform
+}
+
 /// Imports the store into an empty state, and checks that a plan with these services is empty.
 #[track_caller]
 pub fn expect_import_to_be_empty(test: &StoreUnderTest, services: &str) {
-    expect_import_of_all_to_be_empty(test, services, "");
+    expect_import_with_to_be_empty(test, Tool::Terraform, services);
+}
+
+/// The same as [`expect_import_to_be_empty`] with another tool.
+#[track_caller]
+pub fn expect_import_with_to_be_empty(test: &StoreUnderTest, tool: Tool, services: &str) {
+    expect_empty(&imported(test, tool, services, ""));
 }
 
 /// The same as [`expect_import_to_be_empty`], with additional attributes of the resource.
 #[track_caller]
 pub fn expect_import_of_all_to_be_empty(test: &StoreUnderTest, services: &str, attributes: &str) {
-    let terraform = test.another_folder(Tool::Terraform);
-    let text = configuration(services, attributes);
-    terraform.write("main.tf", &text).unwrap();
-    let id = format!("{}/demo", test.namespace.name());
-    let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, &id]);
-    import.unwrap().expect_success();
-    expect_empty(&terraform);
+    expect_empty(&imported(test, Tool::Terraform, services, attributes));
+}
+
+/// With the block of the guide, the state loses the store, and the cluster does not.
+pub fn removed_block_keeps_the_store() {
+    let guide = include_str!("../../docs/guides/operations.md");
+    let mut blocks = guide.split("```").skip(1).step_by(2);
+    let block = blocks.find_map(|block| {
+        let block = block.strip_prefix("terraform\n")?;
+        block.starts_with("removed {").then_some(block)
+    });
+    let block = block.unwrap().replace("example", "demo");
+    lab::with_each_tool(|terraform| {
+        let test = StoreUnderTest::with(terraform, "removed");
+        test.configure(&services());
+        test.apply();
+        let uid = || test.deployment()["metadata"]["uid"].clone();
+        let before = uid();
+        let text = format!("{PROVIDER_BLOCK}{block}");
+        test.terraform.write("main.tf", &text).unwrap();
+        test.apply();
+        assert_eq!(test.terraform.state_json().unwrap()["values"], Json::Null);
+        assert_eq!(uid(), before);
+
+        let text = configuration(&services(), "");
+        import_by_id(&test.terraform, &text, &id_of(&test));
+        test.expect_empty_plan();
+        assert_eq!(uid(), before);
+        test.destroy();
+    });
 }
 
 pub fn plans_a_missing_deployment() {
@@ -73,12 +119,7 @@ pub fn plans_a_missing_deployment() {
     test.apply();
     let delete = ["delete", "deployment/feast-demo"];
     test.namespace.kubectl(&delete).unwrap();
-    let terraform = test.another_folder(Tool::Terraform);
-    let text = configuration(&services(), "");
-    terraform.write("main.tf", &text).unwrap();
-    let id = format!("{}/demo", test.namespace.name());
-    let import = terraform.run(&["import", "-no-color", "-input=false", ADDRESS, &id]);
-    import.unwrap().expect_success();
+    let terraform = imported(&test, Tool::Terraform, &services(), "");
     terraform.apply().unwrap().expect_success();
     expect_empty(&terraform);
     test.expect_empty_plan();

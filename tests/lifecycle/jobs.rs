@@ -69,9 +69,33 @@ pub fn failing_job_is_explained_and_keeps_the_pods() {
     let test = StoreUnderTest::new("apply-fails");
     test.configure(DATABASES);
     test.apply();
+    // What the pods read, and what clients use to reach them.
+    let used = || {
+        let get = |object: &str, field: &str| {
+            test.namespace.json(&["get", object]).unwrap()[field].clone()
+        };
+        (
+            get("secret/feast-demo", "data")["feature_store.yaml"].clone(),
+            get("service/feast-demo-online", "spec"),
+            get("configmap/feast-demo-client", "data"),
+        )
+    };
     let before = test.deployment()["spec"].clone();
+    let used_before = used();
 
-    let failing = format!("init_image = \"testbed.invalid/fails:1\"\n{DATABASES}");
+    test.namespace
+        .kubectl(&[
+            "create",
+            "secret",
+            "generic",
+            "certificate",
+            "--from-literal=tls.crt=C",
+            "--from-literal=tls.key=K",
+        ])
+        .unwrap();
+    let stores = store::databases_with("tls = { secret_ref = { name = \"certificate\" } }");
+    let failing = format!("init_image = \"testbed.invalid/fails:1\"\n{stores}");
+    store::make_store_secret(&test.namespace, "another-password");
     test.configure(&failing);
     let run = test.terraform.apply().unwrap();
     assert!(!run.succeeded(), "{run}");
@@ -85,12 +109,62 @@ pub fn failing_job_is_explained_and_keeps_the_pods() {
         assert!(messages.contains(part), "{part:?} is not in {messages}");
     }
     assert_eq!(test.deployment()["spec"], before);
+    assert_eq!(used(), used_before);
     let plan = test.terraform.plan().unwrap();
     assert_eq!(plan.exit, Exit::Changes, "{}", plan.run);
 
+    store::make_store_secret(&test.namespace, store::PASSWORD);
     test.configure(DATABASES);
     test.apply();
     assert_eq!(test.deployment()["spec"], before);
+    assert_eq!(used(), used_before);
+    test.destroy();
+}
+
+/// The apply ends before the Job does, so only a later plan can find that the Job has failed.
+pub fn failed_job_of_an_apply_that_did_not_wait_runs_again() {
+    let test = StoreUnderTest::new("apply-unawaited");
+    let without_waiting = |services: &str| {
+        test.configure_all(services, "wait_for_rollout = false");
+        test.terraform.apply().unwrap().expect_success();
+    };
+    let ended = |condition: &str| {
+        store::until(condition, 120, || {
+            let selector = "--selector=feast.dev/name=demo";
+            let jobs = test.namespace.json(&["get", "jobs", selector]).unwrap();
+            // Not the previous one, which is being deleted.
+            let mut jobs = jobs["items"].as_array().unwrap().iter();
+            let job = jobs.find(|job| job["metadata"]["deletionTimestamp"].is_null())?;
+            let conditions = job["status"]["conditions"].as_array()?;
+            let is = |it: &Json| it["type"] == condition && it["status"] == "True";
+            conditions.iter().any(is).then(|| job.clone())
+        })
+    };
+    let failing = format!("init_image = \"testbed.invalid/fails:1\"\n{DATABASES}");
+    without_waiting(&failing);
+    let first = ended("Failed");
+    assert_eq!(first["spec"].get("ttlSecondsAfterFinished"), None);
+    let plan = test.plan_with_changes();
+    assert_eq!(plan.json["resource_drift"], Json::Null, "{}", plan.run);
+
+    without_waiting(&failing);
+    let second = ended("Failed");
+    let name_and_uid = |job: &Json| {
+        let metadata = &job["metadata"];
+        (metadata["name"].clone(), metadata["uid"].clone())
+    };
+    let ((name, uid), (same_name, other_uid)) = (name_and_uid(&first), name_and_uid(&second));
+    assert_eq!(name, same_name);
+    assert_ne!(uid, other_uid);
+
+    without_waiting(DATABASES);
+    let succeeded = ended("Complete");
+    test.expect_empty_plan();
+
+    // An apply that waits runs no other Job for the same configuration.
+    test.configure(DATABASES);
+    test.apply();
+    assert_eq!(name_and_uid(&ended("Complete")), name_and_uid(&succeeded));
     test.destroy();
 }
 

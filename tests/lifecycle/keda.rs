@@ -57,6 +57,8 @@ pub fn requires_keda_and_creates_a_scaled_object() {
     let cluster = test.namespace.cluster();
     cluster.install(&[Crd::ScaledObject]).unwrap();
     test.apply();
+    let name = "scaledobject.keda.sh/feast-demo".to_owned();
+    assert!(test.objects().contains(&name));
     let scaled_object = || {
         (test.namespace)
             .json(&["get", "scaledobject", "feast-demo"])
@@ -130,9 +132,7 @@ pub fn requires_keda_and_creates_a_scaled_object() {
     example();
 
     // When KEDA is uninstalled, its objects are deleted. This is drift that an apply cannot revert.
-    (test.namespace.cluster())
-        .kubectl(&["delete", "crd", Crd::ScaledObject.name(), "--timeout=60s"])
-        .unwrap();
+    cluster.uninstall(Crd::ScaledObject).unwrap();
     test.plan_with_changes();
     let run = test.terraform.apply().unwrap();
     assert!(

@@ -23,19 +23,12 @@ pub fn control_plane() -> &'static ControlPlane {
 
 fn boot() -> Result<ControlPlane> {
     let progress = Progress::stderr();
-    match kubeconfig_of_the_user() {
-        Some(kubeconfig) => {
-            ControlPlane::existing(&kubeconfig, &tools::ensure(&[Tool::Kubectl], progress)?)
-        }
-        None => {
-            let tools = tools::ensure(Tool::CONTROL_PLANE, progress)?;
-            let options = Options {
-                audit: true,
-                ..Options::default()
-            };
-            ControlPlane::start(&tools, &options, progress)
-        }
-    }
+    let tools = tools::ensure(Tool::CONTROL_PLANE, progress)?;
+    let options = Options {
+        audit: true,
+        ..Options::default()
+    };
+    ControlPlane::start(&tools, &options, progress)
 }
 
 /// Starts a control plane for a single test, if the test would affect others.
@@ -46,21 +39,16 @@ pub fn own_control_plane() -> ControlPlane {
         .unwrap_or_else(|error| panic!("no control plane: {error}"))
 }
 
-/// Returns whether the control plane has this minor version of Kubernetes or a later one. The user's own cluster counts
-/// as new enough.
+/// Returns whether the control plane has this minor version of Kubernetes or a later one.
 pub fn has_kubernetes(minor: u32) -> bool {
     let version = KubernetesVersion::chosen().unwrap_or_else(|error| panic!("{error}"));
-    kubeconfig_of_the_user().is_some() || version.minor() >= minor
+    version.minor() >= minor
 }
 
 pub fn stop() {
     if let Some(Ok(control_plane)) = CONTROL_PLANE.get() {
         control_plane.stop();
     }
-}
-
-pub fn kubeconfig_of_the_user() -> Option<PathBuf> {
-    std::env::var_os("FEAST_TEST_KUBECONFIG").map(PathBuf::from)
 }
 
 /// Creates a namespace for the test on the shared control plane.

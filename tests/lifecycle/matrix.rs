@@ -59,7 +59,9 @@ pub fn check(tool: Tool) {
             }
             Feature::EmptyPlan => test.expect_empty_plan(),
             Feature::Refresh => refresh(&test),
-            Feature::ImportById => import_by_id(&test, tool),
+            Feature::ImportById => {
+                import::expect_import_with_to_be_empty(&test, tool, &services());
+            }
             Feature::GenerateConfig => generate_config(&test, tool),
             Feature::Functions => functions(&test, tool),
             Feature::ImportByIdentity => import_by_identity(&test, tool),
@@ -100,18 +102,6 @@ fn refresh(test: &StoreUnderTest) {
     assert_eq!(drift["address"], ADDRESS, "{}", plan.run);
     test.apply();
     assert_eq!(test.replicas(), 1);
-}
-
-fn import_by_id(test: &StoreUnderTest, tool: Tool) {
-    let terraform = test.another_folder(tool);
-    terraform
-        .write("main.tf", &configuration(&services(), ""))
-        .unwrap();
-    let id = format!("{}/demo", test.namespace.name());
-    let import = ["import", "-no-color", "-input=false", ADDRESS, &id];
-    terraform.run(&import).unwrap().expect_success();
-    let plan = terraform.plan().unwrap();
-    assert_eq!(plan.exit, Exit::NoChanges, "{}", plan.run);
 }
 
 fn generate_config(test: &StoreUnderTest, tool: Tool) {

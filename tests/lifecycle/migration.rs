@@ -9,12 +9,13 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
-use crate::lifecycle::lab;
 use crate::lifecycle::operator::{Operator, YAML_VARIABLE, autoscaled, on_pvc};
 use crate::lifecycle::query::{self, changed};
-use crate::lifecycle::store::{KINDS, PASSWORD, PROVIDER_BLOCK, StoreUnderTest, configuration};
+use crate::lifecycle::store::{PASSWORD, PROVIDER_BLOCK, StoreUnderTest, configuration, kinds};
+use crate::lifecycle::{account, lab};
 use crate::support::terraform::{Exit, Run};
 use crate::support::testbed::Tool;
+use crate::support::testbed::cluster::WITHOUT_KUBERC;
 
 const ADDRESS: &str = "feast_feature_store.demo";
 const PVC: &str = "PersistentVolumeClaim/feast-demo-online";
@@ -38,7 +39,7 @@ fn import(test: &StoreUnderTest) -> Run {
 fn objects(test: &StoreUnderTest) -> BTreeMap<String, Json> {
     let arguments = [
         "get",
-        KINDS,
+        &kinds(),
         "--selector=feast.dev/name=demo",
         "--show-managed-fields",
     ];
@@ -397,20 +398,14 @@ pub fn names_missing_permissions() {
     test.configure("");
     Operator::custom_resource(&test, &on_pvc());
     let cluster = test.namespace.cluster().clone();
+    let namespace = test.namespace.name().to_owned();
     let allow = |group: &str| {
-        let role = ROLE.replace('@', test.namespace.name()).replace('$', group);
+        let role = ROLE.replace('@', &namespace).replace('$', group);
         cluster.apply(&role).unwrap();
     };
     allow("nothing.example.com");
-    let token = test.namespace.kubectl(&["create", "token", "importer"]);
-    let admin = cluster.kubectl(&["config", "view", "--raw", "-o=json"]);
-    let mut config: Json = serde_json::from_str(&admin.unwrap()).unwrap();
-    config["users"][0]["user"] = json!({"token": token.unwrap().trim()});
-    let path = test.terraform.folder().join("importer.kubeconfig");
-    fs::write(&path, config.to_string()).unwrap();
-    let kubeconfig = path.display().to_string();
-    test.terraform.environment("TF_VAR_kubeconfig", &kubeconfig);
-    let namespace = test.namespace.name();
+    let importer = account::kubeconfig(&test.namespace, "importer");
+    test.use_kubeconfig(&importer);
     let expect = |parts: [&str; 2]| {
         let run = import(&test);
         assert_eq!(run.status, Some(1), "{run}");
@@ -543,6 +538,7 @@ fn prepare_shell(test: &mut StoreUnderTest, terraform: Tool) {
     let path = std::env::join_paths(path).unwrap();
     test.terraform
         .environment("KUBECONFIG", &kubeconfig)
+        .environment(WITHOUT_KUBERC.0, WITHOUT_KUBERC.1)
         .environment("PATH", path.to_str().unwrap())
         .environment("TF_CLI_ARGS_apply", "-auto-approve");
 }

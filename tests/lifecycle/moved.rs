@@ -15,7 +15,7 @@ const SOURCE: &str = include_str!("../states/kubectl_manifest.json");
 const MOVED: &str =
     "moved {\n  from = kubectl_manifest.demo\n  to   = feast_feature_store.demo\n}\n";
 
-/// Lets Terraform start this provider also as gavinbunney/kubectl, whose schema it reads while the state names it.
+/// Lets the tool start this provider also as gavinbunney/kubectl, whose schema it reads while the state names it.
 fn configure_providers(test: &mut StoreUnderTest) {
     let folder = test.terraform.folder().to_owned();
     let others = folder.join("kubectl");
@@ -32,7 +32,8 @@ fn configure_providers(test: &mut StoreUnderTest) {
     test.terraform.environment("TF_CLI_CONFIG_FILE", &file);
 }
 
-/// Writes the state in which the custom resource is a `kubectl_manifest`.
+/// Writes the state in which the custom resource is a `kubectl_manifest`. OpenTofu replaces the registry's host by its
+/// own.
 fn write_source(test: &StoreUnderTest) {
     let attributes = SOURCE.replace("shop", test.namespace.name());
     let attributes: Json = serde_json::from_str(&attributes).unwrap();
@@ -51,7 +52,10 @@ fn write_source(test: &StoreUnderTest) {
 
 /// Follows "Move a manifest in Terraform" in `docs/guides/migration.md`.
 pub fn kubectl_manifest_is_taken_over() {
-    let mut test = StoreUnderTest::new("moved-manifest");
+    lab::with_each_tool(|terraform| take_over(StoreUnderTest::with(terraform, "moved-manifest")));
+}
+
+fn take_over(mut test: StoreUnderTest) {
     configure_providers(&mut test);
     let operator = Operator::reconciled(&test, &on_pvc());
     migration::convert(&test);

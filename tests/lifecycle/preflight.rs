@@ -218,6 +218,32 @@ pub fn a_replacement_may_use_the_quota_of_the_old_store() {
     test.destroy();
 }
 
+/// Terraform plans a tainted feature store like a new one, and `terraform destroy` makes that plan first.
+pub fn a_tainted_store_is_replaced_and_destroyed() {
+    let test = StoreUnderTest::new("preflight-tainted");
+    configure(&test, DATABASES, "");
+    test.apply();
+    let taint = || {
+        let taint = ["taint", "feast_feature_store.demo"];
+        test.terraform.run(&taint).unwrap().expect_success();
+    };
+    taint();
+    let (status, findings, details) = plan(&test);
+    let expected = warning("The feature store already exists");
+    assert_eq!((status, findings), (Some(0), vec![expected]), "{details}");
+    assert!(
+        details.ends_with(
+            "This is a warning, because that feature store is in the state: if it is tainted, Terraform destroys it before \
+             the create."
+        ),
+        "{details}"
+    );
+    test.apply();
+
+    taint();
+    test.destroy();
+}
+
 pub fn missing_namespace_is_a_warning() {
     let mut test = StoreUnderTest::new("preflight-later");
     test.terraform

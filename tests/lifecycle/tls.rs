@@ -34,6 +34,15 @@ fn expect_rejected(test: &StoreUnderTest, words: &[&str]) -> Run {
     run
 }
 
+/// Plans changes with a warning about the remote registry.
+#[track_caller]
+fn expect_registry_warning(test: &StoreUnderTest, reason: &str) {
+    let messages = test.plan_with_changes().run.messages();
+    for text in ["The remote registry cannot be used", reason] {
+        assert!(messages.contains(text), "{text:?} is not in {messages}");
+    }
+}
+
 fn pod_annotations(test: &StoreUnderTest) -> Json {
     test.deployment()["spec"]["template"]["metadata"]["annotations"].clone()
 }
@@ -126,14 +135,16 @@ pub fn requires_the_ca_of_a_token_provider() {
 }
 
 pub fn rejects_a_missing_or_unencrypted_remote_registry() {
-    let test = StoreUnderTest::new("remote-registry");
+    let mut test = StoreUnderTest::new("remote-registry");
     test.configure(r#"registry = { remote = { feast_ref = { name = "shared" } } }"#);
     expect_rejected(
         &test,
         &["feast-shared-registry", "Apply that feature store first"],
     );
 
-    // The configuration references an attribute of the other store, so Terraform creates that store first.
+    // The configuration references an attribute of the other store, so Terraform creates that store first. A preflight
+    // warns of what that store still lacks.
+    (test.terraform).environment("FEAST_PREFLIGHT", "true");
     let shared = configuration("", "");
     let shared = &shared[shared.find("resource \"").unwrap()..];
     let shared = shared
@@ -153,6 +164,8 @@ pub fn rejects_a_missing_or_unencrypted_remote_registry() {
     test.terraform
         .write("main.tf", &format!("{demo}{shared}"))
         .unwrap();
+    let reason = "because the same run can create it before the feature store";
+    expect_registry_warning(&test, reason);
     test.apply();
     let state = test.terraform.state_json().unwrap();
     let resources = state["values"]["root_module"]["resources"]
@@ -175,6 +188,8 @@ pub fn rejects_a_missing_or_unencrypted_remote_registry() {
     test.terraform
         .write("main.tf", &format!("{encrypted}{shared}"))
         .unwrap();
+    let reason = "because the same run can create or change it before the feature store";
+    expect_registry_warning(&test, reason);
     let rejected = test.terraform.apply().unwrap();
     assert_eq!(rejected.status, Some(1), "{rejected}");
     let messages = rejected.error_messages();

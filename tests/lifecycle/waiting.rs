@@ -196,6 +196,45 @@ pub async fn failing_sandbox_is_reported_at_the_timeout(lab: Lab) {
     assert_eq!(done.expect("done")["status"]["succeeded"], 1);
 }
 
+/// The strategy `Recreate` waits for the old pod, which a finalizer keeps.
+pub async fn terminating_pod_is_reported_at_the_timeout(lab: Lab) {
+    let recreated = |image: &str| {
+        one_replica("", |spec| {
+            spec["strategy"] = json!({"type": "Recreate"});
+            spec["template"]["spec"]["containers"][0]["image"] = json!(image);
+        })
+    };
+    lab.apply("x", &recreated("feast:1")).await;
+    let pods: Api<Pod> = Api::namespaced(lab.client.clone(), &lab.namespace);
+    let of_store = ListParams::default().labels("feast.dev/name=x");
+    let old = pods.list(&of_store).await.expect("listed").items;
+    let name = old[0].metadata.name.clone().expect("a name");
+    let finalizers = async |finalizers: Json| {
+        let patch = Patch::Merge(json!({"metadata": {"finalizers": finalizers}}));
+        pods.patch(&name, &PatchParams::default(), &patch)
+            .await
+            .expect("patched");
+    };
+    finalizers(json!(["test.feast.dev/held"])).await;
+
+    let changed = recreated("feast:2");
+    let error = roll_out(&lab, &changed, 15, 1)
+        .await
+        .expect_err("a timeout");
+    let text = error_text(&lab, &error);
+    for part in [
+        "0 of 1 replicas are available after 15 s\n\nPod POD: terminating since 20",
+        ", finalizers: test.feast.dev/held: with the strategy `Recreate`, new pods are created when it has ended\n",
+        "`kubectl delete pod POD -n NS --force` removes it without its node",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+
+    finalizers(Json::Null).await;
+    let live = roll_out(&lab, &changed, 90, 1).await.expect("rolled out");
+    assert_eq!(live["status"]["readyReplicas"], 1);
+}
+
 /// Sets a field of the spec as `kubectl` would.
 async fn set<K>(lab: &Lab, name: &str, spec: Json)
 where

@@ -209,6 +209,28 @@ pub const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        subject: "container in which the CronJob runs its commands",
+        operator: "the first container of the pod, which is the registry server if there is one",
+        provider: "the online server (`-c online`); without it, the first container",
+        reason: "The commands read and write the online store. Variables in its parameters are in the environment of its server.",
+        in_operator: nothing,
+        in_provider: |objects, _| {
+            for object in objects.values_mut() {
+                let Some(pod) = object.pointer_mut("/spec/jobTemplate/spec/template/spec") else {
+                    continue;
+                };
+                each_container(pod, |container| {
+                    let command = container.get_mut("command").and_then(Json::as_array_mut);
+                    if let Some(command) = command
+                        && command.get(3).is_some_and(|it| it == "-c")
+                    {
+                        command.drain(3..5);
+                    }
+                });
+            }
+        },
+    },
+    Difference {
         subject: "security contexts",
         operator: "only those of the custom resource, and of the CronJob",
         provider: "also what the Pod Security level `restricted` requires: `runAsNonRoot` and `seccompProfile` for pods, `allowPrivilegeEscalation: false` and no capabilities for containers",
@@ -426,6 +448,14 @@ pub const DIFFERENCES: &[Difference] = &[
         in_provider: |objects, _| startup_failures(objects, 100),
     },
     Difference {
+        subject: "probes of a registry server with gRPC and REST",
+        operator: "the port of gRPC",
+        provider: "both ports, by a command (`bash`)",
+        reason: "Each is a process of its own, and the container runs as long as one of them does.",
+        in_operator: registry_probes,
+        in_provider: registry_probes,
+    },
+    Difference {
         subject: "CronJob without a schedule",
         operator: "a suspended CronJob with the schedule `@yearly`, its ServiceAccount, Role and RoleBinding",
         provider: "none",
@@ -579,6 +609,23 @@ fn startup_failures(objects: &mut Objects, expected: i32) {
         each_container(pod, |container| {
             if container.pointer("/startupProbe/failureThreshold") == Some(&json!(expected)) {
                 remove(container, "/startupProbe", "failureThreshold");
+            }
+        });
+    }
+}
+
+/// Removes the checks of registry servers with gRPC and REST, and not their periods.
+fn registry_probes(objects: &mut Objects, _: &Json) {
+    for pod in pods(objects) {
+        each_container(pod, |container| {
+            let command = container["command"].as_array().cloned().unwrap_or_default();
+            let has = |argument: &str| command.iter().any(|it| it == argument);
+            if has("--grpc") && has("--rest-api") {
+                for probe in ["/startupProbe", "/livenessProbe", "/readinessProbe"] {
+                    for field in ["exec", "tcpSocket", "timeoutSeconds"] {
+                        remove(container, probe, field);
+                    }
+                }
             }
         });
     }

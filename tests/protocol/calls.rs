@@ -279,6 +279,30 @@ async fn plan_and_apply_preserve_every_value() {
     );
 }
 
+/// The plan of a replacement whose new name is unknown.
+#[tokio::test]
+async fn an_unknown_identity_is_not_the_prior_one() {
+    let mut provider = Served::new().await.provider();
+    for (name, expected) in [
+        (Value::string("new"), identity("new")),
+        (Value::Unknown, None),
+    ] {
+        let proposed = with(echo("old"), "name", name);
+        let request = plan_resource_change::Request {
+            prior_state: wire(&echo("old")),
+            prior_identity: identity("old"),
+            proposed_new_state: wire(&proposed),
+            config: wire(&proposed),
+            ..plan("old")
+        };
+        let planned = provider.plan_resource_change(request).await;
+        let planned = planned.unwrap().into_inner();
+        assert_eq!(planned.diagnostics, []);
+        assert_eq!(value(planned.planned_state), proposed);
+        assert_eq!(planned.planned_identity, expected);
+    }
+}
+
 #[tokio::test]
 async fn panic_is_a_diagnostic_and_the_process_continues() {
     let mut provider = Served::new().await.provider();

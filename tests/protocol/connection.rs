@@ -8,14 +8,14 @@ use terraform_provider_feast::tfplugin::proto::go_plugin::{
     grpc_broker_client::GrpcBrokerClient, grpc_stdio_client::GrpcStdioClient,
 };
 use terraform_provider_feast::tfplugin::proto::tfplugin6::{get_metadata, stop_provider};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
-use super::Served;
 use super::plugin_client::{self, Identity, TIMEOUT};
 use super::values::{create, echo, identity, summaries, value, with};
+use super::{Served, wait_for};
 
 /// Returns whether a call succeeds. With TLS 1.3, a rejected client can learn of it only by a call.
 async fn is_served(served: &Served, identity: Option<&Identity>) -> bool {
@@ -101,7 +101,7 @@ async fn stop_cancels_in_flight_apply_and_returns_state() {
             .apply_resource_change(create("wait for stop"))
             .await
     });
-    sleep(Duration::from_millis(200)).await;
+    wait_for(&served.observed.apply_started).await;
     assert!(!apply.is_finished());
     let stop = served
         .provider()
@@ -131,7 +131,7 @@ async fn shutdown_waits_for_in_flight_apply() {
     let served = Served::new().await;
     let mut provider = served.provider();
     let apply = tokio::spawn(async move { provider.apply_resource_change(create("slow")).await });
-    sleep(Duration::from_millis(200)).await;
+    wait_for(&served.observed.apply_started).await;
     plugin_client::shut_down(served.channel.clone()).await;
     assert!(!served.end.is_finished());
 

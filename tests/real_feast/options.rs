@@ -175,8 +175,6 @@ pub fn servers_apply_their_options() {
     for server in pod.servers() {
         pod.wait_until_ready(&server).unwrap();
     }
-    // The registry's probe checks its gRPC port, and REST may start later.
-    pod.wait_for_port("127.0.0.1", 6572).unwrap();
     let features = pod.post(
         &format!("{ONLINE}/get-online-features"),
         &features_request(),
@@ -310,17 +308,49 @@ fn workers_are_replaced(pod: &Pod<'_>) {
     });
 }
 
-/// If this check fails, change the warnings `mlflow-package` and `openlineage-package`.
-pub fn the_image_has_neither_mlflow_nor_openlineage() {
+/// If this check fails, change the warnings `mlflow-package`, `openlineage-package` and `store-packages`.
+pub fn the_image_lacks_the_packages_of_the_warnings() {
     let output = lab::python().run(include_str!("options/image.py"), &[]);
     let output: Json = serde_json::from_str(output.unwrap().trim()).unwrap();
     assert_eq!(output["image"], "feast[minimal] == 0.67.0");
     let extras: Vec<_> = (output["extras"].as_array().unwrap().iter())
         .map(|extra| extra.as_str().unwrap())
         .collect();
-    assert!(extras.contains(&"k8s"), "{extras:?}");
-    let missing = |extra: &&str| !extras.contains(extra);
-    assert!(["mlflow", "openlineage"].iter().all(missing), "{extras:?}");
+    // Those of Feast's other types of stores.
+    for extra in [
+        "k8s",
+        "aws",
+        "gcp",
+        "milvus",
+        "mysql",
+        "postgres-c",
+        "redis",
+        "snowflake",
+    ] {
+        assert!(extras.contains(&extra), "{extra}: {extras:?}");
+    }
+    for extra in [
+        "mlflow",
+        "openlineage",
+        "aerospike",
+        "cassandra",
+        "clickhouse",
+        "couchbase",
+        "elasticsearch",
+        "hazelcast",
+        "hbase",
+        "mongodb",
+        "mssql",
+        "oracle",
+        "qdrant",
+        "ray",
+        "scylladb",
+        "singlestore",
+        "spark",
+        "trino",
+    ] {
+        assert!(!extras.contains(&extra), "{extra}: {extras:?}");
+    }
 }
 
 /// The warning `lineage-kafka` describes this behavior. If this check fails, remove the warning.

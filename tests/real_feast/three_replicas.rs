@@ -115,8 +115,7 @@ pub fn replicas_return_the_same_features() {
             assert_eq!(asked.join().unwrap(), expected_response());
         }
     });
-    // With both protocols enabled, the probes check only gRPC, and REST starts later.
-    pods[0].wait_for_port("127.0.0.1", 6572).unwrap();
+    // The probes have checked both protocols.
     let views = pods[0]
         .get("http://127.0.0.1:6572/api/v1/feature_views?project=demo")
         .unwrap();

@@ -16,7 +16,8 @@ use serde_json::{Value as Json, json};
 use crate::real_node::lab::PASSWORD;
 use crate::real_node::store::Store;
 use crate::support::node::REPOSITORY;
-use crate::support::testbed::{Progress, Tool, cluster::eventually, tools};
+use crate::support::testbed::cluster::{WITHOUT_KUBERC, eventually};
+use crate::support::testbed::{Progress, Tool, tools};
 
 /// A feature store with an online server and no database. Its server starts without init containers.
 const BARE: &str = "disable_init_containers = true";
@@ -142,6 +143,7 @@ fn typed_in(store: &Store, command: &str) -> String {
     let output = Command::new("bash")
         .args(["-c", command])
         .env("KUBECONFIG", store.lab.cluster.kubeconfig())
+        .envs([WITHOUT_KUBERC])
         .env("PATH", format!("{}:/usr/bin:/bin", kubectl.display()))
         .output()
         .unwrap();
@@ -234,20 +236,6 @@ pub fn an_image_that_cannot_be_pulled() {
             name: "image",
             cause: "dial tcp 127.0.0.1:9: connect: connection refused",
             logged: ("ErrImagePull", 30),
-            ends: 90,
-        },
-    );
-}
-
-pub fn a_secret_that_does_not_exist() {
-    let volumes = r#"volumes = [{ name = "extra", secret = { secret_name = "missing" } }]"#;
-    let mount = r#"volume_mounts = [{ name = "extra", mount_path = "/extra" }]"#;
-    check(
-        server("secret", 240, volumes, mount),
-        &Expected {
-            name: "secret",
-            cause: "secret \"missing\" not found",
-            logged: ("FailedMount", 30),
             ends: 90,
         },
     );
@@ -407,7 +395,7 @@ pub fn a_database_without_tls() {
 /// The rollout continues when the node is repaired.
 pub fn a_node_whose_network_is_repaired() {
     let store = server("network", 240, "", "");
-    let node = store.lab.cluster.folder().unwrap();
+    let node = store.lab.cluster.folder();
     let plugin = node.join("root/opt/cni/bin/bridge");
     let broken = plugin.with_extension("broken");
     std::fs::rename(&plugin, &broken).unwrap();
@@ -437,7 +425,7 @@ pub fn a_node_whose_network_is_repaired() {
 fn create_pvc(store: &Store, source: impl Fn(&str) -> Json) {
     let namespace = store.namespace.name();
     let place = format!("/var/lib/kubelet/{namespace}");
-    let node = store.lab.cluster.folder().unwrap();
+    let node = store.lab.cluster.folder();
     std::fs::create_dir(node.join(format!("root{place}"))).unwrap();
     let common = json!({"accessModes": ["ReadWriteOnce"], "storageClassName": ""});
     let with = |object: Json| {

@@ -5,6 +5,7 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use crate::real_node::store::Store;
+use crate::support::testbed::cluster::WITHOUT_KUBERC;
 use crate::support::testbed::{Progress, Tool, tools};
 
 const GUIDE: &str = include_str!("../../docs/guides/getting-started.md");
@@ -27,6 +28,7 @@ pub fn the_guide_serves_a_feature() {
     let output = Command::new("bash")
         .args(["-ec", &script])
         .env("KUBECONFIG", kubeconfig)
+        .envs([WITHOUT_KUBERC])
         .env("PATH", format!("{}:{path}", kubectl.display()))
         .output()
         .unwrap();

@@ -25,6 +25,8 @@ pub struct Observed {
     stopped: watch::Sender<bool>,
     /// The number of events that the client had room for.
     pub events_sent: AtomicI64,
+    /// True after an apply has started.
+    pub apply_started: AtomicBool,
     /// True after the list has returned, or its future was dropped.
     pub list_ended: AtomicBool,
     /// True after the action has returned.
@@ -53,6 +55,7 @@ impl EchoProvider {
         let observed = Arc::new(Observed {
             stopped: watch::Sender::new(false),
             events_sent: AtomicI64::new(0),
+            apply_started: AtomicBool::new(false),
             list_ended: AtomicBool::new(false),
             action_returned: AtomicBool::new(false),
         });
@@ -162,9 +165,10 @@ fn name(value: &Value) -> String {
     name.unwrap_or_default().to_owned()
 }
 
+/// Returns the identity of a state; `None` while the name is unknown.
 fn identity(value: &Value) -> Option<Value> {
-    let name = value.attribute("name").clone();
-    (!name.is_null()).then(|| Value::Object(named([("name", name)])))
+    let name = Value::string(value.attribute("name").as_str()?);
+    Some(Value::Object(named([("name", name)])))
 }
 
 /// Returns the state of the resource `name`.
@@ -288,6 +292,7 @@ impl Resource for Echo {
     }
 
     async fn apply(&self, request: ApplyResourceChangeRequest) -> ApplyResourceChangeResponse {
+        self.observed.apply_started.store(true, Ordering::SeqCst);
         let mut state = request.planned_state;
         let mut diagnostics = Vec::new();
         match name(&state).as_str() {

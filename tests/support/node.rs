@@ -42,7 +42,7 @@ use super::testbed::error::{Doing, Error, Result};
 use super::testbed::process::{Service, output, wait_for};
 use super::testbed::progress::{Progress, Step};
 use super::testbed::run_dir::RunDir;
-use super::testbed::{Tool, Tools, pki, tools};
+use super::testbed::{KubernetesVersion, Tool, Tools, pki, tools};
 
 use image::Image;
 use keeper::Keeper;
@@ -269,6 +269,7 @@ impl Start<'_> {
             .arg("--kubelet-preferred-address-types=InternalIP");
         self.spawn("kube-apiserver", apiserver)?;
         self.wait("the API server to be ready", || cluster.is_ready())?;
+        KubernetesVersion::check(&cluster)?;
         self.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
         self.spawn("kube-scheduler", setup.kube_scheduler()?)?;
         let mut metrics_server = setup.metrics_server()?;
@@ -438,7 +439,7 @@ impl Start<'_> {
 
 fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
     let kubectl = tools.path(Tool::Kubectl)?;
-    Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
+    Cluster::new(folder, kubectl)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

@@ -4,6 +4,9 @@
 #![allow(dead_code, reason = "not every test uses everything")]
 #![allow(clippy::unwrap_used, reason = "a test helper")]
 
+#[path = "user_variables.rs"]
+mod user_variables;
+
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use tokio::net::UnixStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio_rustls::TlsConnector;
 use tonic::transport::{Channel, Endpoint};
+use user_variables::user_variables;
 
 pub const COOKIE: (&str, &str) = (
     "TF_PLUGIN_MAGIC_COOKIE",
@@ -165,7 +169,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `binary` without the variables of this process that concern Terraform.
+    /// Starts `binary` without the [`user_variables`].
     pub async fn start(binary: &str) -> Self {
         Self::spawn(command(binary)).await
     }
@@ -224,14 +228,11 @@ impl Process {
     }
 }
 
-/// Returns a command for `binary` without the variables of Terraform and go-plugin, and without input.
+/// Returns a command for `binary` without the [`user_variables`], and without input.
 pub fn command(binary: &str) -> Command {
     let mut command = Command::new(binary);
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("TF_") || text.starts_with("PLUGIN_") {
-            command.env_remove(&name);
-        }
+    for name in user_variables() {
+        command.env_remove(name);
     }
     command
         .stdin(Stdio::null())

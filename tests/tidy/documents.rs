@@ -138,6 +138,26 @@ fn creatable_resources(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The commands of the README install the version of the package, and the changelog begins with it.
+#[test]
+fn documents_name_the_version_of_the_package() {
+    let version = env!("CARGO_PKG_VERSION");
+    let readme = read("README.md");
+    for before in [
+        "registry.terraform.io/feast-dev/feast/",
+        "$folder/terraform-provider-feast_v",
+    ] {
+        for after in readme.split(before).skip(1) {
+            let installed = after.split(['/', '\n']).next();
+            assert_eq!(installed, Some(version), "README.md: {before}");
+        }
+    }
+    let changelog = read("CHANGELOG.md");
+    let heading = changelog.lines().find_map(|line| line.strip_prefix("## "));
+    let first = heading.and_then(|heading| heading.split(' ').next());
+    assert_eq!(first, Some(version), "CHANGELOG.md");
+}
+
 /// README and index must link to every guide.
 #[test]
 fn guides_are_linked() {

@@ -3,6 +3,7 @@
 use serde_json::Value as Json;
 
 use super::super::error::{Error, FieldConflict, Reason, Values};
+use crate::feast::secrets::manifest_redaction::redact_field;
 use crate::kubernetes::field_path::FieldPath;
 use crate::kubernetes::kind::{Key, Kind};
 use crate::kubernetes::managed_fields::{ManagedFields, Operation};
@@ -38,10 +39,22 @@ fn explain(conflict: &mut FieldConflict, kind: Kind, body: &Json, live: &Json) {
     let owner = (managed.owners(&path))
         .find(|entry| entry.manager == conflict.manager && entry.operation == operation);
     conflict.time = owner.and_then(|entry| entry.time).map(str::to_owned);
-    conflict.values = (kind != Kind::Secret && !path.is_env_var()).then(|| Values {
-        wanted: path.get(body).cloned(),
-        live: path.get(live).cloned(),
-    });
+    conflict.values = match kind {
+        Kind::Secret => None,
+        _ => values(&path, body, live),
+    };
+}
+
+/// Returns both values without credentials; `None` if a value is not shown at all.
+fn values(path: &FieldPath, body: &Json, live: &Json) -> Option<Values> {
+    let shown = |object: &Json| match path.get(object) {
+        Some(value) => redact_field(path, value).map(Some),
+        None => Some(None),
+    };
+    Some(Values {
+        wanted: shown(body)?,
+        live: shown(live)?,
+    })
 }
 
 #[cfg(test)]
@@ -51,8 +64,13 @@ mod tests {
     use super::*;
 
     fn explained(kind: Kind, body: &Json, live: &Json) -> String {
+        let field = ".spec.ports[port=80,protocol=\"TCP\"].targetPort";
+        explained_at(field, kind, body, live)
+    }
+
+    fn explained_at(field: &str, kind: Kind, body: &Json, live: &Json) -> String {
         let mut conflict = FieldConflict {
-            field: ".spec.ports[port=80,protocol=\"TCP\"].targetPort".to_owned(),
+            field: field.to_owned(),
             manager: "argocd".to_owned(),
             by_update: false,
             time: None,
@@ -88,6 +106,49 @@ mod tests {
         assert_eq!(
             explained(Kind::Service, &json!({}), &json!({})),
             format!("{field}: applied by \"argocd\"")
+        );
+    }
+
+    #[test]
+    fn a_conflict_does_not_name_credentials() {
+        let pods = |secret: &str, tag: &str| {
+            json!({"spec": {"template": {"spec": {"initContainers": [{
+                "name": "feast-init", "args": [format!("git clone https://{secret}@h/x -b {tag}")],
+                "env": [{"name": "A", "value": secret}],
+            }]}}}})
+        };
+        let scaler = |secret: &str| {
+            let trigger = json!({"type": "redis", "metadata": {"password": secret}});
+            json!({"spec": {"triggers": [trigger]}})
+        };
+        let init = ".spec.template.spec.initContainers[name=\"feast-init\"]";
+        let (args, env) = (
+            format!("{init}.args"),
+            format!("{init}.env[name=\"A\"].value"),
+        );
+        let (body, live) = (pods("hunter1", "v1"), pods("hunter2", "v2"));
+        assert_eq!(
+            explained_at(&args, Kind::Deployment, &body, &live),
+            format!(
+                "{args}: applied by \"argocd\" to [\"git clone https://(not shown)@h/x -b v2\"]; the configured value is \
+                 [\"git clone https://(not shown)@h/x -b v1\"]"
+            )
+        );
+        assert_eq!(
+            explained_at(&env, Kind::Deployment, &body, &live),
+            format!("{env}: applied by \"argocd\"")
+        );
+        let trigger = "[{\"metadata\":{\"password\":\"(not shown)\"},\"type\":\"redis\"}]";
+        assert_eq!(
+            explained_at(
+                ".spec.triggers",
+                Kind::ScaledObject,
+                &scaler("hunter1"),
+                &scaler("hunter2")
+            ),
+            format!(
+                ".spec.triggers: applied by \"argocd\" to {trigger}; the configured value is {trigger}"
+            )
         );
     }
 }

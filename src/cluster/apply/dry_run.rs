@@ -45,8 +45,6 @@ pub struct Writes<'a> {
     pub live: &'a BTreeMap<Key, Json>,
     /// See [`DesiredState::prior`](super::DesiredState::prior); empty for a create.
     pub prior: &'a BTreeMap<Key, Json>,
-    /// See [`DesiredState::repair_drift`](super::DesiredState::repair_drift).
-    pub repair_drift: bool,
 }
 
 /// The result of checking writes.
@@ -66,6 +64,8 @@ enum Write {
     Update,
     /// A write of an object that is another one during the dry run: it is deleted or taken over before the write.
     Replace,
+    /// A create of an object that is deleted before it, sent under another name.
+    Recreate,
 }
 
 /// The meaning of the error of a dry run for the write.
@@ -83,21 +83,24 @@ impl Cluster {
     /// Checks the objects that an apply would create or change, in parallel. Writes nothing.
     ///
     /// An object is not checked if the apply deletes something or corrects its field managers before it writes the
-    /// object: the dry run would not see that.
+    /// object: the dry run would not see that. A Service that is created again is checked under another name.
     pub async fn check_writes(&self, writes: &Writes<'_>, cancel: &CancellationToken) -> Checked {
         self.check_selected(writes, |_| true, cancel).await
     }
 
-    /// Returns what the API server would refuse in an update. If the API server does not answer, this is the error.
+    /// Returns what the API server would refuse in an update, and the errors of dry runs that were not answered or
+    /// failed in the server: the writes would fail in the same way, in the middle of the update.
     pub(super) async fn check_update(
         &self,
         writes: &Writes<'_>,
         cancel: &CancellationToken,
     ) -> Vec<Error> {
         let Checked { refused, unchecked } = self.check_writes(writes, cancel).await;
-        let unanswered = unchecked.into_iter();
-        let unanswered = unanswered.filter(|error| error.reason.is_unanswered());
-        refused.into_iter().chain(unanswered).collect()
+        let failed = unchecked.into_iter().filter(|error| {
+            let reason = &error.reason;
+            reason.is_unanswered() || reason.is_server_failure()
+        });
+        refused.into_iter().chain(failed).collect()
     }
 
     /// Checks the selected ones of the writes.
@@ -111,7 +114,6 @@ impl Cluster {
             cluster: self,
             store: writes.store,
             prior: writes.prior,
-            repair_drift: writes.repair_drift,
             dry_run: true,
             cancel,
         };
@@ -125,6 +127,10 @@ impl Cluster {
                 None => (
                     Write::Create,
                     writer.apply_as(key, manager, false, body).await,
+                ),
+                Some(live) if writer.recreates_service(key, &body, live) => (
+                    Write::Recreate,
+                    writer.check_recreated(key, body, live).await,
                 ),
                 Some(live) if is_managed_by_operator(live, writes.store) => (
                     Write::Replace,
@@ -228,7 +234,6 @@ impl Cluster {
             cluster: self,
             store,
             prior: &BTreeMap::new(),
-            repair_drift: false,
             dry_run: true,
             cancel,
         };
@@ -295,6 +300,7 @@ impl Writer<'_> {
             let is_unchecked = match live_object {
                 _ if manifest.is_null() => true,
                 Some(_) if key.kind == Kind::Job => true,
+                Some(live) if self.recreates_service(key, &body, live) => is_terminating(live),
                 Some(live) => {
                     let manager = &self.cluster.options().field_manager;
                     is_terminating(live)
@@ -374,7 +380,9 @@ fn dry_run_result(key: &Key, reason: &Reason, write: Write, frees_quota: bool) -
         Reason::Denied { .. } if key.kind.is_custom() => DryRunResult::Unchecked,
         // The role that a binding names is created together with it.
         reason if lacks_role(key, reason) => DryRunResult::Irrelevant,
-        reason if frees_quota && reason.exceeds_quota() => DryRunResult::Irrelevant,
+        reason if (frees_quota || write == Write::Recreate) && reason.exceeds_quota() => {
+            DryRunResult::Irrelevant
+        }
         _ => DryRunResult::Refused,
     }
 }
@@ -421,7 +429,7 @@ mod tests {
             message: "no".to_owned(),
         };
         use DryRunResult::{Irrelevant, Refused, Unchecked};
-        use Write::{Create, Replace, Update};
+        use Write::{Create, Recreate, Replace, Update};
         for (kind, reason, write, frees_quota, expected) in [
             (Kind::Deployment, invalid(), Create, false, Refused),
             (Kind::Deployment, invalid(), Update, false, Refused),
@@ -435,6 +443,9 @@ mod tests {
             ),
             (Kind::Deployment, forbidden(quota), Create, false, Refused),
             (Kind::Deployment, forbidden(quota), Create, true, Irrelevant),
+            (Kind::Service, forbidden(quota), Recreate, false, Irrelevant),
+            (Kind::Service, invalid(), Recreate, false, Refused),
+            (Kind::Service, denied(), Recreate, false, Refused),
             (
                 Kind::Deployment,
                 rejected(400, webhook),
@@ -543,7 +554,6 @@ mod tests {
             objects: &objects,
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
-            repair_drift: false,
             deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };

@@ -4,6 +4,9 @@
 //! An annotation of the Deployment, which is applied after the Job, records that the Job has succeeded. So a Job that
 //! is gone, because its time to live is over or somebody has deleted it, is not run again. The record is removed before
 //! another Job starts.
+//!
+//! An apply that does not wait writes the annotation without knowing the result. Such a Job has no time to live, so that
+//! a later refresh can find that it has failed.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,10 +27,7 @@ impl Applier<'_> {
         if !self.ok_so_far() {
             return;
         }
-        let due: Vec<Key> = (self.manifests().keys())
-            .filter(|key| key.kind == Kind::Job && self.is_due(key))
-            .cloned()
-            .collect();
+        let due: Vec<Key> = self.due_jobs().cloned().collect();
         if let Err(error) = self.prepare_to_run(&due).await {
             self.outcome.errors.push(error);
         }
@@ -39,6 +39,12 @@ impl Applier<'_> {
                 self.note_failure(&key, error);
             }
         }
+    }
+
+    /// Returns the desired Jobs that have not succeeded.
+    pub(super) fn due_jobs(&self) -> impl Iterator<Item = &Key> {
+        let keys = self.manifests().keys();
+        keys.filter(move |key| key.kind == Kind::Job && self.is_due(key))
     }
 
     async fn prepare_to_run(&mut self, due: &[Key]) -> Result<(), Error> {

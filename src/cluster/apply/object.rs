@@ -153,9 +153,8 @@ impl Applier<'_> {
 pub(super) struct Writer<'a> {
     pub cluster: &'a Cluster,
     pub store: &'a StoreName,
+    /// See [`DesiredState::prior`](super::DesiredState::prior).
     pub prior: &'a BTreeMap<Key, Json>,
-    /// See [`DesiredState::repair_drift`](super::DesiredState::repair_drift).
-    pub repair_drift: bool,
     /// True if nothing is stored.
     pub dry_run: bool,
     pub cancel: &'a CancellationToken,
@@ -217,10 +216,16 @@ impl Writer<'_> {
         let is_own = conflict.manager == self.cluster.options().field_manager
             || conflict.manager == self.cluster.replicas_field_manager();
         let is_replica_count = conflict.field == ".spec.replicas";
-        let is_shown = || self.repair_drift && self.is_as_planned(key, conflict, live);
+        let is_shown = || self.repairs_drift() && self.is_as_planned(key, conflict, live);
         is_own
             || (conflict.by_update
                 && (is_replica_count || is_shown() || agrees(body, live, &conflict.field)))
+    }
+
+    /// Returns whether fields are taken that others have changed by an update, where the plan has shown that to the
+    /// user. The plan of a create shows no live objects.
+    fn repairs_drift(&self) -> bool {
+        !self.prior.is_empty()
     }
 
     /// Returns whether the field still has the value of the plan. A field that the prior manifest does not have is new
@@ -239,7 +244,7 @@ impl Writer<'_> {
     fn since_plan(&self, error: Error) -> Error {
         match error.reason {
             Reason::Conflict(conflicts)
-                if self.repair_drift && conflicts.iter().all(|conflict| conflict.by_update) =>
+                if self.repairs_drift() && conflicts.iter().all(|conflict| conflict.by_update) =>
             {
                 Error {
                     reason: Reason::ChangedSincePlan(conflicts),

@@ -1,4 +1,7 @@
 mod dry_runs;
+mod updates;
+
+use std::collections::BTreeSet;
 
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -37,7 +40,6 @@ async fn apply(
         objects: &Objects::without_secrets("ns", manifests.into()),
         prior: &BTreeMap::new(),
         pvc_policy: &PvcPolicy::default(),
-        repair_drift: false,
         deadline: tokio::time::Instant::now(),
         wait_for_job: None,
     };
@@ -224,7 +226,6 @@ mod take_over {
             objects: &Objects::without_secrets("ns", BTreeMap::new()),
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
-            repair_drift: true,
             deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };

@@ -100,7 +100,7 @@ impl Credentials {
         if user.client_certificate_data.is_some() || user.client_certificate.is_some() {
             info = info.with(origin_of("client-certificate"), None);
         }
-        // The same order as in kube.
+        // The same order as in kube, except that a token file takes precedence over a token, as in client-go.
         if let Some(provider) = user.auth_provider.take() {
             let origin = origin_of("auth-provider");
             let (credentials, expires) = auth_provider::credentials(&provider, &origin)?;
@@ -123,20 +123,23 @@ impl Credentials {
             let header = header(&format!("Basic {pair}"), || origin_of("username"))?;
             return Ok((Self::Header(header), info.with(origin_of("username"), None)));
         }
-        if let Some(token) = user.token.take() {
-            let origin = origin_of("token");
-            let token = token.expose_secret();
-            let credentials = Self::of_token(token, || origin.clone())?;
-            return Ok((credentials, info.with(origin, expiry(token))));
-        }
+        let token = user.token.take();
+        let token = token.as_ref().map(|token| token.expose_secret());
         if let Some(path) = user.token_file.take() {
             let origin = format!("{} (file {path})", origin_of("tokenFile"));
+            let fallback = token.map(|token| bearer(token, || origin_of("token")));
             let file = TokenFile {
                 path: path.into(),
                 origin: origin.clone(),
                 last: Mutex::new(None),
+                fallback: fallback.transpose()?,
             };
             return Ok((Self::TokenFile(Arc::new(file)), info.with(origin, None)));
+        }
+        if let Some(token) = token {
+            let origin = origin_of("token");
+            let credentials = Self::of_token(token, || origin.clone())?;
+            return Ok((credentials, info.with(origin, expiry(token))));
         }
         if let Some(exec) = user.exec.take() {
             let origin = origin_of("exec");
@@ -201,27 +204,35 @@ pub(super) struct TokenFile {
     /// With the path.
     origin: String,
     last: Mutex<Option<(HeaderValue, Instant)>>,
+    /// Used while the file has no valid token, as in client-go.
+    fallback: Option<HeaderValue>,
 }
 
 impl TokenFile {
     async fn header(&self) -> Result<HeaderValue, ConnectionError> {
+        let read = self.read().await;
+        read.or_else(|error| self.fallback.clone().ok_or(error))
+    }
+
+    async fn read(&self) -> Result<HeaderValue, ConnectionError> {
         let mut last = self.last.lock().await;
         if let Some((value, read_at)) = &*last
             && read_at.elapsed() < TOKEN_FILE_AGE
         {
             return Ok(value.clone());
         }
-        let value = match (tokio::fs::read_to_string(&self.path).await, &*last) {
-            (Ok(text), _) => bearer(text.trim(), || self.origin.clone())?,
-            // Some tools remove the file once the process has read it.
+        let text = tokio::fs::read_to_string(&self.path).await;
+        let text = text.map_err(|source| ConnectionError::File {
+            what: "the token file".to_owned(),
+            origin: self.origin.clone(),
+            source,
+        });
+        let token = text.and_then(|text| bearer(text.trim(), || self.origin.clone()));
+        let value = match (token, &*last) {
+            (Ok(value), _) => value,
+            // Some tools remove the file once the process has read it, or are writing it.
             (Err(_), Some((value, _))) => value.clone(),
-            (Err(source), None) => {
-                return Err(ConnectionError::File {
-                    what: "the token file".to_owned(),
-                    origin: self.origin.clone(),
-                    source,
-                });
-            }
+            (Err(error), None) => return Err(error),
         };
         *last = Some((value.clone(), Instant::now()));
         Ok(value)

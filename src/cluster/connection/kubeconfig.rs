@@ -36,7 +36,8 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
     let origin = connection.origin_of_paths();
     let mut kubeconfig = Kubeconfig::default();
     for path in &paths {
-        let next = read(path, &origin)?;
+        let mut next = read(path, &origin)?;
+        next.current_context.take_if(|name| name.is_empty());
         kubeconfig = kubeconfig
             .merge(next)
             .map_err(|source| ConnectionError::Unusable {
@@ -44,7 +45,7 @@ pub(super) fn select(connection: &Connection) -> Result<Selected, ConnectionErro
                 source: Box::new(source),
             })?;
     }
-    let current = kubeconfig.current_context.filter(|name| !name.is_empty());
+    let current = kubeconfig.current_context;
     let chosen = connection.config_context.as_ref();
     let Some(context_name) = chosen.or(current.as_ref()) else {
         return Err(ConnectionError::invalid(

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
 use serde_json::Value as Json;
@@ -152,12 +153,15 @@ fn waits_for(pod: &Pod, key: &Key, live: &Json) -> bool {
     }
 }
 
-/// Returns the name of the pod and the facts that can delay its deletion.
-pub(super) fn describe_pod(pod: &Pod) -> String {
+/// Returns the facts that can delay the deletion of the pod, the time of the deletion first.
+pub(in crate::cluster) fn deletion_facts(pod: &Pod) -> Vec<String> {
     let metadata = &pod.metadata;
     let mut facts = Vec::new();
-    if let Some(since) = &metadata.deletion_timestamp {
-        facts.push(format!("terminating since {}", since.0));
+    if let Some(end) = &metadata.deletion_timestamp {
+        // The timestamp is the end of the grace period.
+        let grace = SignedDuration::from_secs(metadata.deletion_grace_period_seconds.unwrap_or(0));
+        let since = end.0.checked_sub(grace).unwrap_or(end.0);
+        facts.push(format!("terminating since {since}"));
     }
     if let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) {
         facts.push(format!("on node {node}"));
@@ -165,7 +169,13 @@ pub(super) fn describe_pod(pod: &Pod) -> String {
     if let Some(finalizers) = metadata.finalizers.as_ref().filter(|all| !all.is_empty()) {
         facts.push(format!("finalizers: {}", finalizers.join(", ")));
     }
-    let name = metadata.name.as_deref().unwrap_or_default();
+    facts
+}
+
+/// Returns the name of the pod and the facts that can delay its deletion.
+pub(super) fn describe_pod(pod: &Pod) -> String {
+    let facts = deletion_facts(pod);
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
     if facts.is_empty() {
         name.to_owned()
     } else {
@@ -319,7 +329,7 @@ mod tests {
             {"metadata": {"name": "other"}, "spec": {"containers": [],
                 "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "of-others"}}]}},
             {"metadata": {"name": "server", "labels": {"app": "x", "hash": "1"}, "finalizers": ["example.com/drain"],
-                "deletionTimestamp": "2026-01-01T00:00:00Z"}},
+                "deletionTimestamp": "2026-01-01T00:00:40Z", "deletionGracePeriodSeconds": 40}},
         ]))
         .expect("pods")
     }

@@ -9,8 +9,39 @@ const ANONYMOUS: &str = "User \"system:anonymous\"";
 /// What the API server writes about a request that it forbids, after the name of the object.
 const DENIAL: &str = " is forbidden: ";
 
-/// What the API server writes about a pod whose PriorityClass does not exist.
-pub(in crate::cluster) const MISSING_PRIORITY_CLASS: &str = "no PriorityClass with name";
+/// The status code of a server that is overloaded or limits the requests of an account.
+const TOO_MANY_REQUESTS: u16 = 429;
+
+/// A class of pods that must exist in the cluster.
+pub struct PodClass {
+    pub kind: &'static str,
+    /// The attribute with its name.
+    pub attribute: &'static str,
+    /// What the API server writes about a pod whose class does not exist.
+    denial: &'static str,
+}
+
+const POD_CLASSES: [PodClass; 2] = [
+    PodClass {
+        kind: "PriorityClass",
+        attribute: "services.priority_class_name",
+        denial: "no PriorityClass with name",
+    },
+    PodClass {
+        kind: "RuntimeClass",
+        attribute: "services.runtime_class_name",
+        denial: "pod rejected: RuntimeClass",
+    },
+];
+
+impl PodClass {
+    /// Returns the class that does not exist, by the words of the API server about a pod.
+    pub fn missing(message: &str) -> Option<&'static Self> {
+        POD_CLASSES
+            .iter()
+            .find(|class| message.contains(class.denial))
+    }
+}
 
 impl Error {
     pub(in crate::cluster) fn is_not_found(&self) -> bool {
@@ -84,8 +115,9 @@ impl Error {
             | Reason::ChangedSincePlan(_)
             | Reason::Stale { .. }
             | Reason::Foreign { .. }
-            | Reason::Terminating(_)
-            | Reason::Rejected { .. } => true,
+            | Reason::Terminating(_) => true,
+            // A server that is overloaded says nothing about the write.
+            Reason::Rejected { code, .. } => *code != TOO_MANY_REQUESTS,
             Reason::Unauthorized { .. }
             | Reason::KeyMissing(_)
             | Reason::NotText(_)
@@ -145,20 +177,26 @@ impl Reason {
         self.is_forbidden_with("exceeded quota")
     }
 
-    /// Returns whether the pods have a PriorityClass that does not exist.
-    pub fn is_missing_priority_class(&self) -> bool {
-        self.is_forbidden_with(MISSING_PRIORITY_CLASS)
+    /// Returns the class of the pods that does not exist.
+    pub fn missing_pod_class(&self) -> Option<&'static PodClass> {
+        match self {
+            Self::Forbidden { message } => PodClass::missing(message),
+            _ => None,
+        }
     }
 
-    /// Returns whether the error of a dry run says nothing about the object: the API server did not answer or had an
-    /// internal error, or a webhook with side effects refuses dry runs.
+    /// Returns whether the error of a dry run says nothing about the object: the API server did not answer, failed, or
+    /// is overloaded, or a webhook with side effects refuses dry runs.
     pub(in crate::cluster) fn is_inconclusive(&self) -> bool {
         match self {
-            Self::Rejected { code, message, .. } => {
-                *code >= 500 || message.contains("does not support dry run")
-            }
-            reason => reason.is_unanswered(),
+            Self::Rejected { message, .. } if message.contains("does not support dry run") => true,
+            reason => reason.is_server_failure() || reason.is_unanswered(),
         }
+    }
+
+    /// Returns whether the API server, or a webhook that it calls, failed or is overloaded.
+    pub(in crate::cluster) fn is_server_failure(&self) -> bool {
+        matches!(self, Self::Rejected { code, .. } if *code >= 500 || *code == TOO_MANY_REQUESTS)
     }
 
     /// Returns whether the request did not reach the object: the connection, the credentials or the response failed.
@@ -206,6 +244,38 @@ mod tests {
             }),
             reason,
             maybe_done: false,
+        }
+    }
+
+    fn rejected(code: u16, message: &str) -> Reason {
+        Reason::Rejected {
+            code,
+            reason: String::new(),
+            message: message.to_owned(),
+        }
+    }
+
+    #[test]
+    fn failures_of_the_server_say_nothing_about_the_object() {
+        let no_dry_run = "admission webhook \"w\" does not support dry run";
+        // Inconclusive, a failure of the server, and a refusal of a write.
+        for (reason, expected) in [
+            (rejected(400, "bad"), [false, false, true]),
+            (rejected(400, no_dry_run), [true, false, true]),
+            (rejected(429, "too many requests"), [true, true, false]),
+            (rejected(500, "failed calling webhook"), [true, true, true]),
+            (rejected(503, "unavailable"), [true, true, true]),
+            (Reason::Cancelled, [true, false, false]),
+            (Reason::NotFound, [false, false, true]),
+        ] {
+            let error = error(reason);
+            let reason = &error.reason;
+            let found = [
+                reason.is_inconclusive(),
+                reason.is_server_failure(),
+                error.is_refusal(),
+            ];
+            assert_eq!(found, expected, "{reason:?}");
         }
     }
 

@@ -131,7 +131,7 @@ impl Reason {
                 "Create the namespace first; this provider does not create namespaces."
             }
             Self::NamespaceTerminating(_) | Self::Terminating(_) => {
-                "Wait until the deletion has finished, then apply again."
+                "Wait until the deletion has finished, then run the command again."
             }
             Self::NotIssued { .. } => {
                 "Check that the service CA operator runs (`oc get clusteroperator service-ca`), and the annotations and events of that object."
@@ -184,7 +184,7 @@ impl Reason {
                 issues,
                 ..
             } if issues.iter().any(|issue| issue.cause == Cause::Sidecar) => {
-                "Waiting longer would not help. The command has succeeded, so the action does not have to be invoked again. Resolve the cause above before the next run."
+                "Waiting longer would not help. The command of the Job has succeeded and does not have to run again. Resolve the cause above before the next run."
             }
             Self::JobUnfinished {
                 role: JobRole::OnRequest { .. },
@@ -196,16 +196,16 @@ impl Reason {
                 "The servers were not changed. Fix the problem in the log of the pod, then apply again: each apply runs a failed Job again."
             }
             Self::JobUnfinished { .. } => {
-                "Waiting longer would not help. The servers were not changed. Resolve the cause above, then apply again."
+                "Waiting longer would not help. The servers were not changed. Resolve the cause above, then run the command again."
             }
             Self::Paused => {
                 "Nothing was changed. Find out why it was paused, resume it with `kubectl rollout resume`, then invoke the action again."
             }
             Self::TimedOut { issues, .. } if issues.is_empty() => {
-                "Check the events of the object that the message names, and the controllers of the cluster, or increase the timeout (`timeouts`, or `timeout` of an action). Existing objects are kept."
+                "Check the events of the object that the message names, and the controllers of the cluster, or increase the timeout (`timeouts`, or `timeout` of an action)."
             }
             Self::TimedOut { .. } => {
-                "Resolve the cause above, or increase the timeout (`timeouts`, or `timeout` of an action). Existing objects are kept."
+                "Resolve the cause above, or increase the timeout (`timeouts`, or `timeout` of an action)."
             }
             Self::NotText(_) => "Correct the value, or name another key.",
             Self::Invalid { .. } => {
@@ -213,6 +213,12 @@ impl Reason {
             }
             Self::NotStored { .. } => {
                 "Remove the attributes that set these fields, or upgrade the cluster. The guide \"Operations\" has the versions that are supported."
+            }
+            Self::Rejected { message, .. } if message.contains("failed calling webhook") => {
+                "An admission webhook of the cluster failed. Check the pods and the Service of the webhook that the message above names, then apply again."
+            }
+            Self::Rejected { code: 429, .. } => {
+                "The API server is overloaded, or limits the requests of this account. Apply again later."
             }
             Self::Rejected { .. } => {
                 "The API server, an admission webhook or a proxy rejected the request. See the message above. If the problem was temporary, apply again."
@@ -300,6 +306,14 @@ mod tests {
         }
     }
 
+    fn rejected(code: u16, message: &str) -> Reason {
+        Reason::Rejected {
+            code,
+            reason: String::new(),
+            message: message.to_owned(),
+        }
+    }
+
     fn unauthorized() -> Reason {
         Reason::Unauthorized {
             message: "Unauthorized".to_owned(),
@@ -335,6 +349,18 @@ mod tests {
                     message: "no".to_owned(),
                 },
                 "This is neither a permissions",
+            ),
+            (
+                rejected(500, "failed calling webhook \"w\": no endpoints"),
+                "An admission webhook of the",
+            ),
+            (
+                rejected(429, "too many requests"),
+                "The API server is overloaded,",
+            ),
+            (
+                rejected(500, "an internal error"),
+                "The API server, an admission",
             ),
             (
                 Reason::Panicked(TaskError::Panicked("a bug".to_owned())),
@@ -374,7 +400,7 @@ mod tests {
             ),
             (
                 unfinished(issues(Cause::Sidecar)),
-                "Waiting longer would not help. The command has succeeded, so the action does not have to be invoked again.",
+                "Waiting longer would not help. The command of the Job has succeeded and does not have to run again.",
             ),
         ] {
             let hint = hint(configured(None), reason);

@@ -9,7 +9,7 @@ use kube::core::Status;
 use rustls::AlertDescription;
 
 use super::Request;
-use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET};
+use super::retries::{Failure, RETRY_BUDGET, SHORT_RETRY_BUDGET, THROTTLED_RETRY_BUDGET};
 use crate::cluster::error::{FieldConflict, InvalidField, Reason, UnstoredField, Verb, causes};
 use crate::cluster::resource::Resource;
 use crate::kubernetes::field_versions::Requirement;
@@ -176,7 +176,8 @@ pub(super) fn failure_of_response(
         .filter(|details| details.retry_after_seconds > 0)
         .map(|details| Duration::from_secs(u64::from(details.retry_after_seconds)));
     let budget = match code.as_u16() {
-        429 | 502..=504 => Some(RETRY_BUDGET),
+        429 => Some(THROTTLED_RETRY_BUDGET),
+        502..=504 => Some(RETRY_BUDGET),
         500 if status.reason == "ServerTimeout" || status.message.contains("etcdserver") => {
             Some(RETRY_BUDGET)
         }
@@ -466,7 +467,7 @@ mod tests {
             failure_of_response(&request, code, NO_CONTENT_TYPE, body.as_bytes(), None).budget
         };
         assert_eq!(budget(403, "{}"), None);
-        assert_eq!(budget(429, "too many"), Some(RETRY_BUDGET));
+        assert_eq!(budget(429, "too many"), Some(THROTTLED_RETRY_BUDGET));
         assert_eq!(budget(503, "<html>"), Some(RETRY_BUDGET));
         assert_eq!(
             budget(500, r#"{"message":"etcdserver: leader changed"}"#),

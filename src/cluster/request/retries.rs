@@ -12,6 +12,10 @@ pub(super) const RETRY_BUDGET: Duration = Duration::from_secs(30);
 /// permanent (a broken webhook).
 pub(super) const SHORT_RETRY_BUDGET: Duration = Duration::from_secs(6);
 
+/// The time for retries of a request that the API server limits (429). Its priority and fairness asks for pauses of up
+/// to 32 s.
+pub(super) const THROTTLED_RETRY_BUDGET: Duration = Duration::from_secs(120);
+
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 
@@ -135,5 +139,19 @@ mod tests {
         assert_eq!(of(2), milliseconds([2000, 2000, 2000]));
         assert_eq!(of(7), milliseconds([]));
         assert_eq!(of(u64::MAX), milliseconds([]));
+    }
+
+    #[test]
+    fn the_pauses_of_priority_and_fairness_are_kept() {
+        let throttled = |seconds| {
+            failure(
+                Some(THROTTLED_RETRY_BUDGET),
+                Some(Duration::from_secs(seconds)),
+            )
+        };
+        let of = |seconds| pauses(true, Duration::ZERO, &throttled(seconds));
+        assert_eq!(of(32), milliseconds([32_000, 32_000, 32_000]));
+        assert_eq!(of(120), milliseconds([120_000]));
+        assert_eq!(of(121), milliseconds([]));
     }
 }

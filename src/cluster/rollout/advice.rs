@@ -1,8 +1,11 @@
 //! Advice on an issue, with the command that shows its details.
 
-use super::super::error::MISSING_PRIORITY_CLASS;
+use std::borrow::Cow;
+
+use super::super::error::PodClass;
 use super::JobRole;
 use super::pod_issue::{Cause, PodIssue, Workload};
+use super::pods::{NOT_READY_ON_NODE, NOT_SCHEDULED};
 
 /// Returns two or three sentences for the user. Commands in them can be copied as they are.
 pub(super) fn advice(issue: &PodIssue) -> String {
@@ -23,10 +26,9 @@ pub(super) fn advice(issue: &PodIssue) -> String {
             "the container runtime could not start the container: check the image's command, and the volumes and devices of the pod.",
         ),
         Cause::Ended => described(ended(&issue.message)),
-        Cause::Denied => denied(&issue.message, issue.role).to_owned(),
-        Cause::Unschedulable => described(
-            "no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one.",
-        ),
+        Cause::Denied => denied(&issue.message, issue.role).into_owned(),
+        Cause::Terminating => terminating(issue),
+        Cause::Unschedulable => described(unschedulable(&issue.reason)),
         Cause::UnboundPvc => described(
             "no volume is bound: check the storage class and its provisioner, and the size and access modes of the PersistentVolumeClaim.",
         ),
@@ -57,7 +59,57 @@ pub(super) fn advice(issue: &PodIssue) -> String {
                 it.name
             ))
         ),
-        Cause::Other => describe(issue),
+        Cause::Other => match not_ready(issue) {
+            Some(solution) => described(solution),
+            None => describe(issue),
+        },
+    }
+}
+
+/// Returns the advice on an old pod that has not ended.
+fn terminating(issue: &PodIssue) -> String {
+    let pod = issue.pod.as_deref().unwrap_or("<pod>");
+    format!(
+        "if the pod stays after its grace period, check that its node responds, and the controllers that remove its finalizers. As a last resort, `kubectl delete pod {pod}{} --force` removes it without its node; make sure that its containers have ended, because two pods can damage files that both write. {}",
+        namespace(issue),
+        describe(issue)
+    )
+}
+
+/// Returns the solution for a pod that has no node, from the reason of the scheduler.
+fn unschedulable(reason: &str) -> &'static str {
+    match reason {
+        "SchedulingGated" => {
+            "a controller has set a scheduling gate (`schedulingGates` of the pod), and the scheduler ignores the pod until the controller removes the gate: check it, such as Kueue and the quota of its queue."
+        }
+        NOT_SCHEDULED => {
+            "no node has been assigned yet: check that the scheduler of the cluster runs, and check its log."
+        }
+        _ => {
+            "no node can run the pod: add nodes, or change its `resources`, `node_selector`, `tolerations` or `affinity`. A cluster autoscaler may still add one."
+        }
+    }
+}
+
+/// Returns the solution for a pod that is not ready although its containers are; `None` for other issues.
+fn not_ready(issue: &PodIssue) -> Option<&'static str> {
+    match issue.reason.as_str() {
+        "ReadinessGatesNotReady" => Some(readiness_gate(&issue.message)),
+        NOT_READY_ON_NODE => Some(
+            "check the node that the message names: if it does not respond for 5 minutes, Kubernetes replaces its pods.",
+        ),
+        _ => None,
+    }
+}
+
+/// Returns the solution for a readiness gate that is not set, by its name in the message.
+fn readiness_gate(message: &str) -> &'static str {
+    if message.contains("\"cloud.google.com/load-balancer-neg-ready\"") {
+        "the GKE ingress controller sets this readiness gate when the load balancer reports the pod as healthy: check the events of the Service, and the health check of its backend."
+    } else if message.contains("\"target-health.") {
+        "the AWS Load Balancer Controller sets this readiness gate when the target group reports the pod as healthy: check that the controller runs, its log, and the health check of the target group."
+    } else {
+        "the controller that the name of the readiness gate refers to sets the gate: check that it runs, and check its log."
     }
 }
 
@@ -65,6 +117,8 @@ pub(super) fn advice(issue: &PodIssue) -> String {
 fn configuration(message: &str) -> &'static str {
     if message.contains("runAsNonRoot") || message.contains("non-root") {
         "the image runs as root, or its user is not a number, so the node cannot tell: use an image with a numeric user, or set `services.security_context = { run_as_user = <number> }`. `run_as_non_root = false` permits root, unless the Pod Security level of the namespace is `restricted`."
+    } else if message.contains("subPath") {
+        "the node cannot create or open the `sub_path` of the volume mount that the message names: check that the volume is writable, and that no part of the path is a file or a symbolic link out of the volume. The log of the kubelet has the reason."
     } else {
         "create the missing Secret, ConfigMap or key in this namespace, or correct its name."
     }
@@ -127,7 +181,17 @@ fn suspended(issue: &PodIssue) -> String {
 }
 
 /// Returns the advice for a message of the API server that rejects pods.
-pub fn denied(message: &str, role: Option<JobRole>) -> &'static str {
+pub fn denied(message: &str, role: Option<JobRole>) -> Cow<'static, str> {
+    match PodClass::missing(message) {
+        Some(PodClass {
+            kind, attribute, ..
+        }) => format!("create the {kind}, or correct `{attribute}`.").into(),
+        None => denied_by(message, role).into(),
+    }
+}
+
+/// Returns the advice by what rejects the pods.
+fn denied_by(message: &str, role: Option<JobRole>) -> &'static str {
     let contains = |part: &str| message.contains(part);
     if contains("must specify") {
         match role {
@@ -165,8 +229,6 @@ pub fn denied(message: &str, role: Option<JobRole>) -> &'static str {
         "an admission webhook of the cluster does not respond: repair its service, or ask its owner."
     } else if contains("serviceaccount") && contains("not found") {
         "the pods' ServiceAccount does not exist: create it, or apply again if this provider creates it."
-    } else if contains(MISSING_PRIORITY_CLASS) {
-        "create the PriorityClass, or correct `services.priority_class_name`."
     } else if contains("denied the request") || contains("ValidatingAdmissionPolicy") {
         "change what the admission policy in the message rejects, or ask its owner for an exception."
     } else {
@@ -362,11 +424,83 @@ mod tests {
                 "container's runAsUser breaks non-root policy (pod: \"p_ns(1)\", container: online)",
                 "use an image with a numeric user",
             ),
+            (
+                "failed to create subPath directory for volumeMount \"data\" of container \"online\"",
+                "the node cannot create or open the `sub_path`",
+            ),
+            (
+                "failed to prepare subPath for volumeMount \"data\" of container \"online\"",
+                "the node cannot create or open the `sub_path`",
+            ),
             ("secret \"s\" not found", "create the missing Secret"),
         ] {
             let text = configuration(message);
             assert!(text.contains(solution), "{message}: {text}");
         }
+    }
+
+    /// Returns the advice on an issue of the pod `p` without the command at its end.
+    fn of_pod(cause: Cause, reason: &str, message: &str) -> String {
+        let text = advice(&PodIssue {
+            pod: Some("p".into()),
+            namespace: Some("ns".into()),
+            message: message.to_owned(),
+            ..PodIssue::new(cause, Recoverability::Eventually, reason)
+        });
+        let command = "`kubectl describe pod p -n ns` shows its details.";
+        let solution = text.strip_suffix(command).expect("a command");
+        solution.trim_end().to_owned()
+    }
+
+    #[test]
+    fn advice_on_a_pod_without_a_node_depends_on_the_reason() {
+        for (reason, solution) in [
+            ("SchedulingGated", "a controller has set a scheduling gate"),
+            (NOT_SCHEDULED, "no node has been assigned yet: "),
+            ("Unschedulable", "no node can run the pod: add nodes"),
+            ("SchedulerError", "no node can run the pod: add nodes"),
+        ] {
+            let text = of_pod(Cause::Unschedulable, reason, "m");
+            assert!(text.starts_with(solution), "{reason}: {text}");
+        }
+    }
+
+    #[test]
+    fn advice_on_a_pod_with_ready_containers_depends_on_the_reason() {
+        let gate = |name: &str| {
+            format!("the status of pod readiness gate \"{name}\" is not \"True\", but False")
+        };
+        let gates = "ReadinessGatesNotReady";
+        for (reason, message, solution) in [
+            (
+                gates,
+                gate("cloud.google.com/load-balancer-neg-ready"),
+                "the GKE ingress controller sets",
+            ),
+            (
+                gates,
+                gate("target-health.elbv2.k8s.aws/k8s-ns-x"),
+                "the AWS Load Balancer Controller sets",
+            ),
+            (
+                gates,
+                gate("example.com/ready"),
+                "the controller that the name of the readiness gate refers to",
+            ),
+            (NOT_READY_ON_NODE, "m".to_owned(), "check the node"),
+        ] {
+            let text = of_pod(Cause::Other, reason, &message);
+            assert!(text.starts_with(solution), "{message}: {text}");
+        }
+        assert_eq!(of_pod(Cause::Other, "Running", "m"), "");
+    }
+
+    #[test]
+    fn advice_on_a_terminating_pod_has_the_last_resort() {
+        assert_eq!(
+            of_pod(Cause::Terminating, "terminating since t, on node n", "m"),
+            "if the pod stays after its grace period, check that its node responds, and the controllers that remove its finalizers. As a last resort, `kubectl delete pod p -n ns --force` removes it without its node; make sure that its containers have ended, because two pods can damage files that both write."
+        );
     }
 
     #[test]
@@ -431,6 +565,14 @@ mod tests {
             (
                 "error looking up service account ns/sa: serviceaccount \"sa\" not found",
                 "ServiceAccount",
+            ),
+            (
+                "pods \"x\" is forbidden: no PriorityClass with name gold was found",
+                "create the PriorityClass, or correct `services.priority_class_name`.",
+            ),
+            (
+                "pods \"x\" is forbidden: pod rejected: RuntimeClass \"gvisor\" not found",
+                "create the RuntimeClass, or correct `services.runtime_class_name`.",
             ),
             ("something else", "admission control"),
         ] {

@@ -1,6 +1,7 @@
 //! The reasons why a rollout does not progress, as a pure function of the observed objects.
 
 mod halted;
+mod terminating;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, ObjectReference, PersistentVolumeClaim, Pod};
@@ -8,8 +9,10 @@ use serde_json::Value as Json;
 
 use super::events::is_unfinished;
 use super::pod_issue::{Cause, PodIssue, Recoverability, Workload};
-use super::pods::{is_ended, issues};
+use super::pods::{NOT_SCHEDULED, is_ended, issues, pvc_names};
 use super::{JobRole, is_observed, progressing};
+
+pub(super) use terminating::terminating;
 
 /// The exit codes of a container that the kubelet has ended, after its grace period and within it.
 const KILLED: i32 = 137;
@@ -61,6 +64,7 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
             all.push(setup);
         }
     }
+    all.extend(terminating(observation));
     for issue in &mut all {
         if issue.cause != Cause::NodeSetup {
             issue.event = event_of(issue, observation.events);
@@ -68,6 +72,10 @@ pub fn diagnose(observation: &Observation<'_>) -> Vec<PodIssue> {
         if issue.cause == Cause::UnboundPvc {
             let pod = current.iter().find(|pod| pod.metadata.name == issue.pod);
             issue.pvc = pod.and_then(|pod| unbound(pod, observation));
+            let is_bound = issue.pvc.is_none() && !observation.pvcs.is_empty();
+            if is_bound && issue.reason == NOT_SCHEDULED {
+                issue.cause = Cause::Unschedulable;
+            }
         }
     }
     all.extend(halted::halted(observation));
@@ -319,10 +327,7 @@ fn makes_its_pods(object: &ObjectReference, observation: &Observation<'_>) -> bo
 
 /// Returns a description of the first PersistentVolumeClaim of the pod that is not bound.
 fn unbound(pod: &Pod, observation: &Observation<'_>) -> Option<String> {
-    let volumes = pod.spec.as_ref()?.volumes.iter().flatten();
-    let names =
-        volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name));
-    let (name, pvc) = names
+    let (name, pvc) = pvc_names(pod)
         .filter_map(|name| {
             let of_name = |pvc: &&PersistentVolumeClaim| pvc.metadata.name.as_ref() == Some(name);
             Some((name, observation.pvcs.iter().find(of_name)?))
@@ -342,10 +347,13 @@ fn unbound(pod: &Pod, observation: &Observation<'_>) -> Option<String> {
         Some(class) if !class.is_empty() => format!("storage class {class}"),
         _ => "no storage class".to_owned(),
     };
-    let event = newest_event(observation.events.iter().filter(|event| {
+    let of_pvc = observation.events.iter().filter(|event| {
         let of = &event.involved_object;
         of.kind.as_deref() == Some("PersistentVolumeClaim") && of.name.as_ref() == Some(name)
-    }));
+    });
+    // A normal event precedes each attempt of a provisioner. Without one that runs, there are no others.
+    let (normal, warnings): (Vec<_>, Vec<_>) = of_pvc.partition(|event| is_normal(event));
+    let event = newest_event(warnings.into_iter()).or_else(|| newest_event(normal.into_iter()));
     let event = event.map_or_else(String::new, |event| format!(", {}", sentence(event)));
     Some(format!("PersistentVolumeClaim {name}, {class}{event}"))
 }

@@ -12,7 +12,7 @@ use kube::client::Body;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::diagnosis::{Observation, current_pods, diagnose, replica_set};
+use super::diagnosis::{Observation, current_pods, diagnose, replica_set, terminating};
 use super::pod_issue::{Cause, PodIssue};
 use super::pods;
 use crate::cluster::error::Reason;
@@ -46,7 +46,7 @@ impl Cluster {
         let now = Instant::now();
         let (lists_deadline, deadline) = (now + LISTS_TIMEOUT, now + DIAGNOSIS_TIMEOUT);
         let (events, pvcs) = tokio::join!(
-            timeout_at(lists_deadline, self.warnings_about(store, &observation)),
+            timeout_at(lists_deadline, self.events_about(store, &observation)),
             timeout_at(lists_deadline, self.unbound_pvcs(store, &observation)),
         );
         let (mut events, events_forbidden) = events.unwrap_or_default();
@@ -188,25 +188,25 @@ impl Cluster {
         }
     }
 
-    /// Returns the warnings about the objects that can prevent the newest pods from becoming ready, and whether the
+    /// Returns the events about the objects that can prevent the newest pods from becoming ready, and whether the
     /// account has no permission to list them.
-    async fn warnings_about(
+    async fn events_about(
         &self,
         store: &StoreName,
         observation: &Observation<'_>,
     ) -> (Vec<Event>, bool) {
         let cancel = &CancellationToken::new();
-        let names = explaining_objects(observation);
-        let lists = names.iter().map(|name| async move {
-            let selector = format!("type=Warning,involvedObject.name={name}");
-            (name, self.list_events(store, &selector, cancel).await)
+        let selectors = explaining_events(observation);
+        let lists = selectors.iter().map(|selector| async move {
+            let listed = self.list_events(store, selector, cancel).await;
+            (selector, listed)
         });
         let (mut events, mut forbidden) = (Vec::new(), false);
-        for (name, listed) in join_all(lists).await {
+        for (selector, listed) in join_all(lists).await {
             match listed {
                 Ok(listed) => events.extend(listed),
                 Err(error) => {
-                    tracing::info!("cannot list the events of {name}: {}", error.reason);
+                    tracing::info!("cannot list the events with {selector}: {}", error.reason);
                     forbidden |= error.is_forbidden();
                 }
             }
@@ -242,29 +242,32 @@ fn is_about_pvc(issue: &PodIssue) -> bool {
     issue.cause == Cause::UnboundPvc
 }
 
-/// Returns the names of the objects whose events can explain the issues: the Job, or the ReplicaSet, the pods that are
-/// not ready, and their PersistentVolumeClaims.
-fn explaining_objects(observation: &Observation<'_>) -> BTreeSet<String> {
+/// Returns the field selectors of the events that can explain the issues: the warnings about the Job, or the
+/// ReplicaSet, and about the pods that are not ready or do not end, and all events of their PersistentVolumeClaims.
+/// Only a normal event says that the provisioner of a volume does not run.
+fn explaining_events(observation: &Observation<'_>) -> Vec<String> {
     let pods = current_pods(observation).unwrap_or_default();
-    let issues = pods::issues(&pods);
+    let mut issues = pods::issues(&pods);
+    issues.extend(terminating(observation));
     let mut names: BTreeSet<String> = (issues.iter())
         .filter_map(|issue| issue.pod.clone())
         .take(PODS_WITH_EVENTS)
         .collect();
+    let mut pvcs: BTreeSet<&String> = BTreeSet::new();
     if issues.iter().any(is_about_pvc) {
         let named = pods.iter().filter(|pod| {
             let name = pod.metadata.name.as_ref();
             name.is_some_and(|name| names.contains(name))
         });
-        let specs = named.filter_map(|pod| pod.spec.as_ref());
-        let volumes = specs.flat_map(|spec| spec.volumes.iter().flatten());
-        let pvcs = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
-        let pvcs: Vec<String> = pvcs.map(|pvc| pvc.claim_name.clone()).collect();
-        names.extend(pvcs);
+        pvcs.extend(named.flat_map(pods::pvc_names));
     }
     names.extend(observation.job.map(str::to_owned));
     names.extend(observation.deployment.and_then(replica_set));
-    names
+    let of_pvcs = pvcs.into_iter().map(|name| {
+        format!("involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}")
+    });
+    let warnings = (names.iter()).map(|name| format!("type=Warning,involvedObject.name={name}"));
+    warnings.chain(of_pvcs).collect()
 }
 
 /// Returns the names of the Secrets in environment variables and volumes.
@@ -334,26 +337,52 @@ mod tests {
                 "status": {"updatedReplicas": pods, "conditions": [{"type": "Progressing", "status": "True",
                     "message": "ReplicaSet \"d-1\" is progressing."}]}})
         };
-        let names = |pods: &[Pod]| {
+        let selectors = |pods: &[Pod]| {
             let deployment = serde_json::from_value(deployment(pods.len())).expect("a Deployment");
-            let observation = Observation {
+            explaining_events(&Observation {
                 deployment: Some(&deployment),
                 pods,
                 ..Observation::default()
-            };
-            Vec::from_iter(explaining_objects(&observation))
+            })
         };
+        let warnings = |name: &str| format!("type=Warning,involvedObject.name={name}");
         let unbound = "pod has unbound immediate PersistentVolumeClaims";
-        assert_eq!(names(&[]), ["d-1"]);
-        assert_eq!(names(&[pod("p", "no node")]), ["d-1", "p"]);
-        assert_eq!(names(&[pod("p", unbound)]), ["d-1", "data-of-p", "p"]);
+        assert_eq!(selectors(&[]), [warnings("d-1")]);
+        assert_eq!(
+            selectors(&[pod("p", "no node")]),
+            [warnings("d-1"), warnings("p")]
+        );
+        assert_eq!(
+            selectors(&[pod("p", unbound)]),
+            [
+                warnings("d-1"),
+                warnings("p"),
+                "involvedObject.kind=PersistentVolumeClaim,involvedObject.name=data-of-p"
+                    .to_owned()
+            ]
+        );
         let many: Vec<Pod> = (0..50).map(|n| pod(&format!("p{n}"), "no node")).collect();
-        assert_eq!(names(&many).len(), PODS_WITH_EVENTS + 1);
+        assert_eq!(selectors(&many).len(), PODS_WITH_EVENTS + 1);
+        let mut recreated = deployment(0);
+        recreated["spec"]["strategy"] = json!({"type": "Recreate"});
+        let recreated = serde_json::from_value(recreated).expect("a Deployment");
+        let mut old = pod("old", "no node");
+        let deleted = serde_json::from_value(json!("2026-01-01T00:00:00Z"));
+        old.metadata.deletion_timestamp = Some(deleted.expect("a time"));
+        let waiting = Observation {
+            deployment: Some(&recreated),
+            pods: &[old],
+            ..Observation::default()
+        };
+        assert_eq!(
+            explaining_events(&waiting),
+            [warnings("d-1"), warnings("old")]
+        );
         let job = Observation {
             job: Some("j"),
             ..Observation::default()
         };
-        assert_eq!(Vec::from_iter(explaining_objects(&job)), ["j"]);
+        assert_eq!(explaining_events(&job), [warnings("j")]);
     }
 
     /// Returns the paragraphs about a Job without a pod if the API server answers a list of events like this.

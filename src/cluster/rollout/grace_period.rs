@@ -168,6 +168,7 @@ mod tests {
             )
         };
         for cause in [
+            Cause::Terminating,
             Cause::Unschedulable,
             Cause::UnboundPvc,
             Cause::Starting,

@@ -36,6 +36,8 @@ pub enum Cause {
     NoPod,
     /// The API server rejects the pods, because of a quota or an admission policy.
     Denied,
+    /// An old pod has not ended, and the strategy `Recreate` waits for it.
+    Terminating,
     /// No node can run the pod.
     Unschedulable,
     /// A PersistentVolumeClaim is not bound.
@@ -137,6 +139,7 @@ impl PodIssue {
         match self.cause {
             Cause::Image
             | Cause::Denied
+            | Cause::Terminating
             | Cause::Unschedulable
             | Cause::UnboundPvc
             | Cause::Starting

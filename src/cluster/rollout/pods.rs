@@ -10,6 +10,22 @@ use super::pod_issue::{Cause, PodIssue, Recoverability};
 /// and so on, so that at least half a minute has passed.
 const RESTARTS: i32 = 3;
 
+/// The reason of a pod that the scheduler has neither assigned to a node nor rejected. It waits for volumes, or has not
+/// looked at the pod yet.
+pub(super) const NOT_SCHEDULED: &str = "not scheduled yet";
+
+/// The reason of a pod that is not ready without a reason of the kubelet. The controller of nodes sets this after a
+/// node has stopped responding.
+pub(super) const NOT_READY_ON_NODE: &str = "not ready, although its containers are";
+
+/// Parts of the scheduler's messages about a PersistentVolumeClaim without a volume, in lower case.
+const UNBOUND_PVC: [&str; 4] = [
+    "persistentvolumeclaim",
+    "binding volumes",
+    "for pvc",
+    "persistent volumes to bind",
+];
+
 /// Returns one issue for each container that prevents its pod from becoming ready, and one for each pod that is not
 /// ready for another reason.
 pub fn issues(pods: &[Pod]) -> Vec<PodIssue> {
@@ -26,15 +42,20 @@ pub fn ready_pods_by_container(pods: &[Pod]) -> BTreeMap<String, i32> {
     ready
 }
 
+/// Returns the names of the PersistentVolumeClaims that the pod mounts.
+pub(super) fn pvc_names(pod: &Pod) -> impl Iterator<Item = &String> {
+    let volumes = (pod.spec.iter()).flat_map(|spec| spec.volumes.iter().flatten());
+    volumes.filter_map(|volume| Some(&volume.persistent_volume_claim.as_ref()?.claim_name))
+}
+
 fn pod_issues(pod: &Pod) -> Vec<PodIssue> {
     let status = pod.status.clone().unwrap_or_default();
-    let conditions = status.conditions.unwrap_or_default();
     if let Some(ended) = ended(pod) {
         return vec![ended];
     }
-    let ready = conditions
-        .iter()
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let mut conditions = status.conditions.iter().flatten();
+    let ready =
+        conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let terminating = pod.metadata.deletion_timestamp.is_some();
     if ready || terminating || status.phase.as_deref() == Some("Succeeded") {
         return Vec::new();
@@ -53,32 +74,58 @@ fn pod_issues(pod: &Pod) -> Vec<PodIssue> {
         found.retain(|issue| !waits_for_init(issue));
     }
     if found.is_empty() {
-        let unscheduled = conditions
-            .into_iter()
-            .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-        found.push(match unscheduled {
-            Some(condition) => scheduling_issue(condition),
-            None => {
-                let cause = match status.phase.as_deref() {
-                    Some("Pending") => Cause::Starting,
-                    _ => Cause::Other,
-                };
-                let reason = status.reason.or(status.phase);
-                let mut other = PodIssue::new(
-                    cause,
-                    Recoverability::Eventually,
-                    reason.unwrap_or_else(|| "not ready".to_owned()),
-                );
-                other.message = status.message.unwrap_or_default();
-                other
-            }
-        });
+        found.push(without_container_issue(pod));
     }
     for issue in &mut found {
         issue.pod.clone_from(&pod.metadata.name);
         issue.namespace.clone_from(&pod.metadata.namespace);
     }
     found
+}
+
+/// Returns the issue of a pod that is not ready, although no container has an issue.
+fn without_container_issue(pod: &Pod) -> PodIssue {
+    let status = pod.status.clone().unwrap_or_default();
+    let conditions = status.conditions.unwrap_or_default();
+    let unmet = |name: &str| {
+        let mut conditions = conditions.iter();
+        conditions.find(|condition| condition.type_ == name && condition.status != "True")
+    };
+    if let Some(condition) = unmet("PodScheduled") {
+        return scheduling_issue(condition.clone());
+    }
+    let node = (pod.spec.as_ref()).and_then(|spec| spec.node_name.as_deref());
+    let containers = status.container_statuses.unwrap_or_default();
+    let are_ready = !containers.is_empty() && containers.iter().all(|container| container.ready);
+    let reason = status.reason.or(status.phase.clone());
+    let reason = reason.unwrap_or_else(|| "not ready".to_owned());
+    let message = status.message.unwrap_or_default();
+    let (cause, reason, message) = match (status.phase.as_deref(), node) {
+        (Some("Pending"), None) => {
+            let cause = match pvc_names(pod).next() {
+                Some(_) => Cause::UnboundPvc,
+                None => Cause::Unschedulable,
+            };
+            (cause, NOT_SCHEDULED.to_owned(), message)
+        }
+        (Some("Pending"), Some(_)) => (Cause::Starting, reason, message),
+        (Some("Running"), Some(node)) if are_ready => match unmet("Ready").cloned() {
+            Some(PodCondition {
+                reason: Some(reason),
+                message,
+                ..
+            }) => (Cause::Other, reason, message.unwrap_or_default()),
+            _ => {
+                let message = format!("node {node} may have stopped responding");
+                (Cause::Other, NOT_READY_ON_NODE.to_owned(), message)
+            }
+        },
+        _ => (Cause::Other, reason, message),
+    };
+    PodIssue {
+        message,
+        ..PodIssue::new(cause, Recoverability::Eventually, reason)
+    }
 }
 
 /// Returns the issue of a pod that the kubelet has ended or rejected as a whole. The status of its containers does not
@@ -107,10 +154,10 @@ fn waits_for_init(issue: &PodIssue) -> bool {
 
 fn scheduling_issue(condition: PodCondition) -> PodIssue {
     let message = condition.message.unwrap_or_default();
-    let cause = if message.to_lowercase().contains("persistentvolumeclaim") {
-        Cause::UnboundPvc
-    } else {
-        Cause::Unschedulable
+    let text = message.to_lowercase();
+    let cause = match UNBOUND_PVC.iter().any(|part| text.contains(part)) {
+        true => Cause::UnboundPvc,
+        false => Cause::Unschedulable,
     };
     let reason = condition
         .reason

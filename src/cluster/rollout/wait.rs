@@ -38,6 +38,8 @@ pub struct Wait<'a> {
     pub grace: Duration,
     /// Values that must not be shown in a log.
     pub secrets: &'a Redaction,
+    /// True if the error of a failed Job has its causes.
+    pub explains_failure: bool,
     /// Receives what is missing, after each change.
     pub reporter: Option<&'a Reporter>,
 }
@@ -54,6 +56,7 @@ impl<'a> Wait<'a> {
             timeout,
             grace: GRACE,
             secrets,
+            explains_failure: true,
             reporter: None,
         }
     }
@@ -298,8 +301,10 @@ impl Cluster {
                 None => {}
             }
         }
-        let issues = self.explain(store, observer.observation(), wait.secrets);
-        let issues = issues.await;
+        let issues = match wait.explains_failure || !matches!(end, End::Failed(_)) {
+            true => (self.explain(store, observer.observation(), wait.secrets)).await,
+            false => Vec::new(),
+        };
         let Observer { view, missing, .. } = observer;
         let available = (view.deployment.as_ref())
             .and_then(|deployment| deployment.status.as_ref()?.available_replicas)
@@ -398,7 +403,8 @@ impl Observer<'_> {
                 Ok(()) => self.pods_listed = true,
                 Err(reason) => {
                     tracing::info!("cannot watch the pods: {reason}");
-                    self.pods_permitted = false;
+                    // They were permitted before, and can be again.
+                    self.pods_permitted = self.pods_listed;
                 }
             },
             () = tokio::time::sleep_until(wake) => return Ok(false),

@@ -10,14 +10,17 @@ use super::{DNS_SUBDOMAIN_PATTERN, LocalObjectReference};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Authz {
-    /// Requests have a Kubernetes token of a ServiceAccount or a user, whose roles are those of RoleBindings in the
-    /// namespace of the feature store. Servers need the cluster-wide permission to review tokens, so the feature store
-    /// has a ClusterRole and a ClusterRoleBinding (`feast:<namespace>:<name>:token-review`).
+    /// Requests have a Kubernetes token. The roles of a ServiceAccount are those of its RoleBindings in the namespace of
+    /// the feature store; the roles of a user are those of all RoleBindings and ClusterRoleBindings. Servers need the
+    /// cluster-wide permission to review tokens, so the feature store has a ClusterRole and a ClusterRoleBinding
+    /// (`feast:<namespace>:<name>:token-review`). Feast 0.66 and 0.67 accept the token of a ServiceAccount even if the
+    /// review fails: restrict who can reach the servers, such as with `services.network_policy`, or use `oidc`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesAuthz>,
 
-    /// Requests have a token of an OpenID Connect provider, which contains the roles. ServiceAccount tokens are
-    /// accepted too, so the ClusterRole and ClusterRoleBinding for reviewing tokens are created as well.
+    /// Requests have a token of an OpenID Connect provider, which contains the roles. Feast verifies its signature and
+    /// its expiry. Verified ServiceAccount tokens are accepted too, without roles, so the ClusterRole and
+    /// ClusterRoleBinding for reviewing tokens are created as well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oidc: Option<OidcAuthz>,
 
@@ -49,8 +52,9 @@ pub struct OidcAuthz {
     pub issuer_url: Option<String>,
 
     /// Secret with properties of the provider: `auth_discovery_url`, `client_id`, `client_secret`, `username`,
-    /// `password`, `audience` and `issuer`. Others are ignored. It is read during apply, and its content is written
-    /// only to the Secret of the feature store.
+    /// `password`, `audience` and `issuer`. Others are ignored. Set `audience`: without it, Feast accepts tokens that the
+    /// provider has issued for other applications. `issuer` is verified only if it is set. The Secret is read during
+    /// apply, and its content is written only to the Secret of the feature store.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_ref: Option<LocalObjectReference>,
 

@@ -6,9 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Drift;
+use super::string_enum::string_enum;
+
+string_enum! {
+    /// An owner of the number of pods.
+    pub enum ReplicasOwner {
+        Terraform = "terraform",
+        Hpa = "hpa",
+        External = "external",
+    }
+}
 
 /// The computed attributes of a feature store.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ComputedAttributes {
     /// `<namespace>/<name>`.
@@ -22,7 +32,8 @@ pub struct ComputedAttributes {
 
     /// Owner of the number of pods: `terraform` (`replicas` is set), `hpa` (`autoscaling` is set) or `external` (KEDA,
     /// or an autoscaler outside Terraform).
-    pub replicas_owner: String,
+    #[schemars(with = "String")]
+    pub replicas_owner: ReplicasOwner,
 
     /// Hash of the Feast configuration, including connection parameters. It is an HMAC whose key never leaves the
     /// cluster, so it reveals nothing about them. Pods have it as the annotation `feast.dev/configuration-hash` and are

@@ -170,7 +170,7 @@ pub struct CronJobContainers {
     pub image: Option<String>,
 
     /// Environment variables of these containers (Kubernetes `EnvVar`). The commands run in a pod of the feature store
-    /// and do not see them.
+    /// and do not see them: set those of the commands in `services.online_store.server.env`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env: Option<Vec<EnvVar>>,
 
@@ -192,9 +192,12 @@ pub struct CronJobContainers {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_selector: Option<BTreeMap<String, String>>,
 
-    /// Commands to run, in this order, until one fails. Each runs with `bash -c` in the first container of a pod of the
-    /// feature store. Kubernetes does not expand variable references in them: `$(…)` and `$$` are passed to the shell.
-    /// Default: `feast apply`, then `feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')`.
+    /// Commands to run, in this order, until one fails. Each runs with `bash -c` in a pod of the feature store, in the
+    /// container of the online server, whose image and environment it has. If the online store is disabled, it runs in
+    /// that of the registry server, the offline server or the web UI, whichever is the first that exists. Variables
+    /// (`${NAME}`) in the parameters of the stores must be in the environment of this server. Kubernetes does not expand
+    /// variable references in commands: `$(…)` and `$$` are passed to the shell. Default: `feast apply`, then
+    /// `feast materialize-incremental $(date -u +'%Y-%m-%dT%H:%M:%S')`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<String>>,
 }

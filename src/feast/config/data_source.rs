@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{DNS_LABEL_PATTERN, Drift, Endpoints, NAME_LENGTH, NAMESPACE_LENGTH, ScalingStatus};
+use super::{
+    DNS_LABEL_PATTERN, Drift, Endpoints, NAME_LENGTH, NAMESPACE_LENGTH, ReplicasOwner,
+    ScalingStatus,
+};
 
 /// Reads a feature store that this provider created, by its name: for outputs, and for modules that use a feature store
 /// of another configuration. Needs only read permissions. What the credentials cannot read is null.
@@ -26,7 +29,7 @@ pub struct DataSourceConfig {
 }
 
 /// The attributes that are read from the cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DataSourceState {
     /// `<namespace>/<name>`.
@@ -39,7 +42,8 @@ pub struct DataSourceState {
     pub strategy: String,
 
     /// Owner of the number of pods: `terraform`, `hpa` or `external`.
-    pub replicas_owner: String,
+    #[schemars(with = "String")]
+    pub replicas_owner: ReplicasOwner,
 
     /// Numbers of pods.
     pub scaling_status: ScalingStatus,

@@ -11,7 +11,9 @@ use super::{Persistence, PvcConfig, Server};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OfflineStore {
-    /// Source of historical data. Default: files, read with Dask.
+    /// Source of historical data. Feast's image does not contain the packages of the types `clickhouse`,
+    /// `couchbase.offline`, `mssql`, `oracle`, `ray`, `spark` and `trino`: they require an image of your own. Default:
+    /// files, read with Dask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence<OfflineFile, OfflineStoreType>>,
 

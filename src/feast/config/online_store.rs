@@ -16,7 +16,9 @@ pub struct OnlineStore {
     #[schemars(extend("default" = false))]
     pub disabled: Option<bool>,
 
-    /// Persistence of feature values. Default: the SQLite file `/feast-data/online_store.db` in the pod.
+    /// Persistence of feature values. Feast's image does not contain the packages of the types `aerospike`, `cassandra`,
+    /// `couchbase.online`, `elasticsearch`, `hazelcast`, `hbase`, `mongodb`, `qdrant`, `scylladb` and `singlestore`: they
+    /// require an image of your own. Default: the SQLite file `/feast-data/online_store.db` in the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistence: Option<Persistence<OnlineFile, OnlineStoreType>>,
 

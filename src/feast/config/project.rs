@@ -6,8 +6,8 @@ use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::LocalObjectReference;
 use super::string_enum::string_enum;
+use super::{CaCertConfigMap, LocalObjectReference};
 
 /// Source of the feature repository: exactly one of `init`, `git` and `packaged`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,6 +95,12 @@ pub struct Git {
     /// SSH key, such as a deploy key. Requires an SSH URL (`ssh://git@host/path` or `git@host:path`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ssh: Option<GitSsh>,
+
+    /// ConfigMap with the CA certificate of the git server. Requires an HTTPS URL. Only the container that clones the
+    /// repository mounts it. It must exist before the apply. Pods use its content at the time of their start. Default:
+    /// the CA certificates of the image.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_cert_config_map: Option<CaCertConfigMap>,
 
     /// Environment variables of the container that clones the repository (Kubernetes `EnvVar`), such as a token or a
     /// proxy.

@@ -150,7 +150,8 @@ server! {
         #[schemars(extend("default" = true))]
         pub grpc: Option<bool>,
 
-        /// Whether to serve the REST API, on a separate Service (`feast-<name>-registry-rest`). Default: `false`.
+        /// Whether to serve the REST API, on a separate Service (`feast-<name>-registry-rest`). With gRPC and REST, the
+        /// probes of the container connect to both by `bash`, which the image must contain. Default: `false`.
         #[serde(rename = "restAPI", skip_serializing_if = "Option::is_none")]
         #[schemars(extend("default" = false))]
         pub rest_api: Option<bool>,

@@ -65,13 +65,15 @@ pub struct Serving {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mcp: Option<Mcp>,
 
-    /// Audit log: one line of JSON for each request, each call of the Model Context Protocol and each decision of
-    /// authentication and authorization. Requires Feast 0.67. Default: none.
+    /// Audit log: one line of JSON for each request of the REST API, except `/health`, and for each call of the Model
+    /// Context Protocol, with time, client address, path, result and duration. The lines of REST requests do not have the
+    /// user, and decisions of authentication and authorization are not logged (as of Feast 0.67). Requires Feast 0.67.
+    /// Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_logging: Option<AuditLogging>,
 
-    /// Log of the served features, which is written to the offline store, for feature services with a
-    /// `logging_config`. Default: none.
+    /// Log of the served features, for feature services with a `logging_config`. The server of Feast 0.66 and 0.67 does
+    /// not use this setting: it logs no features. Default: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub feature_logging: Option<FeatureLogging>,
 }
@@ -83,8 +85,8 @@ pub struct AuditLogging {
     /// Whether to write the log.
     pub enabled: bool,
 
-    /// Where the log is written: `stdout`, `file` or `logger` (the Python logger `feast.audit`). Default: `stdout`, set
-    /// by Feast.
+    /// Where the log is written: `stdout`, `file` or `logger` (the Python logger `feast.audit`, with the level INFO, so
+    /// that `server.log_level` must be `info` or `debug`). Default: `stdout`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sink: Option<AuditSink>,
 
@@ -107,7 +109,7 @@ string_enum! {
     }
 }
 
-/// Log of the served features.
+/// Log of the served features, which Feast 0.66 and 0.67 do not write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FeatureLogging {
@@ -143,7 +145,9 @@ pub struct ServingMetrics {
     pub enabled: bool,
 
     /// Categories to enable or disable: `resource`, `request`, `online_features`, `offline_features`, `push`,
-    /// `materialization`, `freshness` and `audit_logging`. Default: all but `audit_logging`, set by Feast.
+    /// `materialization`, `freshness` and `audit_logging`. The last one is not a metric: it logs the user, the names of
+    /// the entities and the feature views of each retrieval, if `server.log_level` is `info` or `debug`. Default: all
+    /// but `audit_logging`, set by Feast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub categories: Option<BTreeMap<String, bool>>,
 

@@ -62,8 +62,9 @@ pub struct OpenlineageConsumer {
     #[schemars(extend("default" = "sql"))]
     pub store_type: Option<LineageStoreType>,
 
-    /// Secret whose key `connection_string` holds the connection string of a database for events. It is read during
-    /// apply and written only to the Secret of the feature store. Default: the database of the SQL registry.
+    /// Secret whose key `connection_string` holds the connection string of a SQL database for events. It is read during
+    /// apply and written only to the Secret of the feature store. Default: the database of a registry of the type `sql`.
+    /// Without either, no events are received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connection_string_secret_ref: Option<LocalObjectReference>,
 

@@ -32,9 +32,9 @@ pub enum SecretProblem {
     #[error("sets `{key}` to a value that differs from the type of the store. Remove `{key}`")]
     OtherType { key: &'static str },
     #[error(
-        "sets `{key}`, which an attribute of the feature store sets too. Remove one of the two"
+        "sets `{key}`, which an attribute of the feature store or `extra_yaml` sets too. Remove one of the two"
     )]
-    SetByAttribute { key: String },
+    SetTwice { key: String },
     #[error(
         "cannot be embedded in `feature_store.yaml`. Use a plain YAML mapping with one parameter on each line"
     )]

@@ -21,6 +21,9 @@ pub struct Placeholder {
     pub source: Source,
 }
 
+/// The property without which Feast cannot use an OpenID Connect provider.
+const DISCOVERY_URL: &str = "auth_discovery_url";
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     /// The connection parameters of a store.
@@ -162,7 +165,7 @@ impl Placeholder {
             }
             Purpose::Oidc {
                 needs_discovery_url,
-            } => self.properties(*needs_discovery_url, contents),
+            } => self.properties(*needs_discovery_url, contents, other_entries),
             // These are single values, which `resolve_value` returns.
             Purpose::LineageApiKey
             | Purpose::ConsumerApiKey
@@ -188,11 +191,7 @@ impl Placeholder {
         other_entries: &Mapping,
     ) -> Result<String, SecretError> {
         let parameters = self.mapping(content)?;
-        let mut keys = other_entries.0.iter().map(|(key, _)| key);
-        if let Some(key) = keys.find(|key| parameters.contains_key(key.as_ref())) {
-            let key = key.to_string();
-            return Err(self.error(SecretProblem::SetByAttribute { key }));
-        }
+        self.check_set_once(parameters.keys(), other_entries)?;
         let own = ["type", "registry_type"];
         for key in own {
             if parameters
@@ -207,6 +206,19 @@ impl Placeholder {
         let defaults = default_parameters::missing(service, store_type, &parameters, other_entries);
         first.extend(defaults);
         embed(content, &first, &own).ok_or_else(|| self.error(SecretProblem::NotEmbeddable))
+    }
+
+    /// Rejects a key that another entry of the section has, too: of duplicate keys, Feast uses the last.
+    fn check_set_once<'a>(
+        &self,
+        keys: impl IntoIterator<Item = &'a String>,
+        other_entries: &Mapping,
+    ) -> Result<(), SecretError> {
+        let mut keys = keys.into_iter();
+        match keys.find(|key| other_entries.has(key)) {
+            Some(key) => Err(self.error(SecretProblem::SetTwice { key: key.clone() })),
+            None => Ok(()),
+        }
     }
 
     fn engine(
@@ -245,6 +257,7 @@ impl Placeholder {
         &self,
         needs_discovery_url: bool,
         contents: &Contents,
+        other_entries: &Mapping,
     ) -> Result<String, SecretError> {
         let missing = || self.error(SecretProblem::Missing);
         let all: BTreeMap<String, String> = match &self.source.keys {
@@ -266,24 +279,29 @@ impl Placeholder {
                 })
                 .collect(),
         };
-        let used: Vec<(&str, &String)> = names::OIDC_PROPERTIES
-            .into_iter()
-            .filter(|property| needs_discovery_url || *property != "auth_discovery_url")
-            .filter_map(|property| Some((property, all.get(property)?)))
-            .collect();
-        let named = |(property, text): &(&str, &String)| {
-            *property == "auth_discovery_url" && !text.is_empty()
+        let mut used = all;
+        used.retain(|property, _| {
+            names::OIDC_PROPERTIES.contains(&property.as_str())
+                && (needs_discovery_url || property != DISCOVERY_URL)
+        });
+        self.check_set_once(used.keys(), other_entries)?;
+        let is_set = |property: &str| {
+            used.get(property).is_some_and(|text| !text.is_empty()) || other_entries.has(property)
         };
-        if needs_discovery_url && !used.iter().any(named) {
+        if needs_discovery_url && !is_set(DISCOVERY_URL) {
             return Err(self.error(SecretProblem::NoDiscoveryUrl));
         }
-        if let Some(missing) = missing_credentials(&used) {
+        let has = |property: &str| used.contains_key(property) || other_entries.has(property);
+        if let Some(missing) = missing_credentials(has, is_set) {
             return Err(self.error(SecretProblem::IncompleteClient { missing }));
         }
-        Ok(used
-            .into_iter()
-            // A JSON string is a YAML string in quotes.
-            .map(|(property, text)| format!("    {property}: {}\n", Json::from(text.as_str())))
+        // A JSON string is a YAML string in quotes.
+        let line = |property: &str, text: &String| {
+            format!("    {property}: {}\n", Json::from(text.as_str()))
+        };
+        let properties = names::OIDC_PROPERTIES.into_iter();
+        Ok(properties
+            .filter_map(|property| Some(line(property, used.get(property)?)))
             .collect())
     }
 
@@ -302,18 +320,16 @@ impl Placeholder {
     }
 }
 
-/// Returns the properties that Feast requires in addition to these. With the credentials of a client, Feast checks that
-/// they are complete.
-fn missing_credentials(properties: &[(&str, &String)]) -> Option<String> {
+/// Returns the properties that Feast requires in addition to those that there are. With the credentials of a client,
+/// Feast checks that they are complete. `is_set` is false for a property that is there and empty.
+fn missing_credentials(
+    has: impl Fn(&str) -> bool,
+    is_set: impl Fn(&str) -> bool,
+) -> Option<String> {
     let credentials = ["client_secret", "username", "password"];
-    let mut names = properties.iter().map(|(name, _)| name);
-    if !names.any(|name| credentials.contains(name)) {
+    if !credentials.into_iter().any(has) {
         return None;
     }
-    let is_set = |name: &str| {
-        let mut set = properties.iter().filter(|(_, text)| !text.is_empty());
-        set.any(|(it, _)| *it == name)
-    };
     let of_a_user = is_set("username") || is_set("password");
     let user: &[&str] = if of_a_user {
         &["username", "password"]

@@ -217,6 +217,9 @@ mod tests {
         let mut expected = apply["spec"].clone();
         expected["activeDeadlineSeconds"] = json!(180);
         expected["backoffLimit"] = json!(1);
+        // The command uses the file of the servers.
+        let file = &mut expected["template"]["spec"]["volumes"][0]["secret"]["items"][0];
+        file["key"] = json!("feature_store.yaml");
         let container = &mut expected["template"]["spec"]["containers"][0];
         container["name"] = json!("feast-materialize");
         container["env"] = json!([{"name": "PYTHONUNBUFFERED", "value": "1"}]);
@@ -261,6 +264,8 @@ mod tests {
             "kubectl",
             "exec",
             "deploy/feast-x",
+            "-c",
+            "online",
             "-i",
             "--",
             "bash",

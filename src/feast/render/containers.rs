@@ -1,11 +1,11 @@
 //! The containers of the servers: registry, online, offline, UI.
 
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvFromSource, EnvVar, ExecAction, HTTPGetAction, Lifecycle,
-    LifecycleHandler, Probe, SleepAction, TCPSocketAction, VolumeMount,
+    Container, ContainerPort, EnvFromSource, EnvVar, ExecAction, Lifecycle, LifecycleHandler,
+    Probe, SleepAction, VolumeMount,
 };
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::probes::Health;
 use super::volumes::mounts;
 use super::{non_empty_list, references, tls};
 use crate::feast::config::WorkerConfigs;
@@ -15,12 +15,6 @@ use crate::feast::spec::{Metrics, OnlineServer, RegistryServer, Server, Store, T
 
 /// The first version of Feast in which the UI and the lineage server can listen at IPv4 and IPv6 addresses.
 const DUAL_STACK: FeastVersion = FeastVersion(0, 67);
-
-/// How Kubernetes probes a server.
-enum Health {
-    Http(&'static str),
-    Tcp,
-}
 
 /// The signal that stops a server. The first process of a container receives only the signals that it handles.
 #[derive(Clone, Copy)]
@@ -155,15 +149,16 @@ fn registry(store: &Store, server: &RegistryServer) -> Container {
     ];
     let served = served.into_iter().filter(|(_, served)| *served);
     let endpoints: Vec<Endpoint> = served.map(|(endpoint, _)| endpoint).collect();
-    let health = if *grpc {
-        Health::Tcp
-    } else {
-        Health::Http("/")
+    let health = match (*grpc, *rest) {
+        // Each is a process of its own, and the container runs as long as one of them does.
+        (true, true) => Health::EachPort,
+        (true, false) => Health::Tcp,
+        (false, _) => Health::Http("/"),
     };
     container(store, common, &arguments, &endpoints, health)
 }
 
-/// Returns the container of a server with these endpoints, the first of which is probed.
+/// Returns the container of a server with these endpoints.
 fn container(
     store: &Store,
     server: &Server,
@@ -171,12 +166,12 @@ fn container(
     endpoints: &[Endpoint],
     health: Health,
 ) -> Container {
-    let checked = endpoints.first().copied().unwrap_or(Endpoint::Online);
-    let kind = checked.server();
+    let first = endpoints.first().copied().unwrap_or(Endpoint::Online);
+    let kind = first.server();
     // The registry server gets the port of gRPC even if it serves only REST.
     let main = match kind {
         ServerKind::Registry => Endpoint::RegistryGrpc,
-        ServerKind::Offline | ServerKind::Online | ServerKind::Ui | ServerKind::Lineage => checked,
+        ServerKind::Offline | ServerKind::Online | ServerKind::Ui | ServerKind::Lineage => first,
     };
     let mut settings = settings(kind, server, mounts(store, Some(kind)));
     let tls = server.tls.is_some();
@@ -184,26 +179,11 @@ fn container(
     command.extend(arguments.iter().copied().map(str::to_owned));
     command.extend(tls::arguments(kind, server.tls.as_ref()));
     command.extend(["-p".to_owned(), main.target_port(tls).to_string()]);
+    let ports: Vec<i32> = endpoints.iter().map(|it| it.target_port(tls)).collect();
     let probe = |period: i32, failures: Option<i32>| Probe {
         period_seconds: Some(period),
         failure_threshold: failures,
-        http_get: match health {
-            Health::Http(path) => Some(HTTPGetAction {
-                path: Some(path.to_owned()),
-                port: IntOrString::Int(checked.target_port(tls)),
-                scheme: tls.then(|| "HTTPS".to_owned()),
-                ..HTTPGetAction::default()
-            }),
-            Health::Tcp => None,
-        },
-        tcp_socket: match health {
-            Health::Tcp => Some(TCPSocketAction {
-                port: IntOrString::Int(checked.target_port(tls)),
-                ..TCPSocketAction::default()
-            }),
-            Health::Http(_) => None,
-        },
-        ..Probe::default()
+        ..health.probe(&ports, tls)
     };
     Container {
         working_dir: Some(store.repository()),

@@ -153,6 +153,9 @@ fn container(store: &Store, spec: &Spec, index: usize, command: &str) -> Contain
         "kubectl",
         "exec",
         &deployment,
+        // Without a name, kubectl chooses the first container, which can be that of the registry server.
+        "-c",
+        store.command_server().as_str(),
         "-i",
         "--",
         "bash",
@@ -191,6 +194,43 @@ mod tests {
             .pop()
             .unwrap();
         cron_job["spec"]["jobTemplate"]["spec"]["template"]["spec"].clone()
+    }
+
+    #[test]
+    fn commands_run_in_the_online_server_or_else_in_the_first_server() {
+        let check = |services: Json, container: &str| {
+            let commands = json!({"commands": ["feast apply"]});
+            assert_eq!(
+                pod(&services, &commands)["containers"][0]["command"],
+                json!([
+                    "kubectl",
+                    "exec",
+                    "deploy/feast-x",
+                    "-c",
+                    container,
+                    "-i",
+                    "--",
+                    "bash",
+                    "-c",
+                    "feast apply"
+                ])
+            );
+        };
+        let registry = json!({"local": {"server": {}}});
+        let disabled = json!({"disabled": true});
+        check(json!({}), "online");
+        check(json!({"registry": registry, "ui": {}}), "online");
+        check(
+            json!({
+                "onlineStore": disabled, "registry": registry, "offlineStore": {"server": {}}, "ui": {},
+            }),
+            "registry",
+        );
+        check(
+            json!({"onlineStore": disabled, "offlineStore": {"server": {}}, "ui": {}}),
+            "offline",
+        );
+        check(json!({"onlineStore": disabled, "ui": {}}), "ui");
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         tolerations: _,
         affinity,
         priority_class_name: _,
+        runtime_class_name: _,
         topology_spread,
         security_context: _,
         container_security_context: _,

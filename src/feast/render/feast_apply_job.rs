@@ -7,13 +7,14 @@ use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use serde_json::Value as Json;
 
-use super::{deployment, initialization, manifest, metadata, pods};
+use super::{deployment, initialization, manifest, metadata, pods, volumes};
 use crate::feast::names;
 use crate::feast::spec::{FeastApplyMode, Store};
 
 /// A few retries are enough for a registry that is not available yet, and invalid definitions fail again.
 const BACKOFF_LIMIT: i32 = 2;
-/// One day, during which its logs can be read.
+/// One day, during which its logs can be read. If no apply waits for the Job, it stays until the next one replaces it:
+/// only the Job itself shows later that it has failed.
 pub(super) const TTL_SECONDS: i32 = 24 * 60 * 60;
 
 pub(super) fn render(store: &Store) -> Option<Json> {
@@ -28,7 +29,7 @@ pub(super) fn render(store: &Store) -> Option<Json> {
                 backoff_limit: Some(BACKOFF_LIMIT),
                 completions: Some(1),
                 parallelism: Some(1),
-                ttl_seconds_after_finished: Some(TTL_SECONDS),
+                ttl_seconds_after_finished: store.wait_for_rollout.then_some(TTL_SECONDS),
                 template: pods::template(
                     store,
                     metadata::job_pod_labels(store),
@@ -44,7 +45,17 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 }
 
 fn pod(store: &Store) -> PodSpec {
-    pod_running(store, initialization::feast_apply_container(store))
+    let pod = pod_running(store, initialization::feast_apply_container(store));
+    let volumes = pod.volumes.into_iter().flatten();
+    let volumes = volumes.map(|volume| match volume.name.as_str() {
+        // Its own copy: the running servers keep theirs until it has succeeded.
+        names::CONFIGURATION_VOLUME => volumes::configuration(store, names::APPLY_YAML),
+        _ => volume,
+    });
+    PodSpec {
+        volumes: Some(volumes.collect()),
+        ..pod
+    }
 }
 
 /// Returns a pod that creates the feature repository and then runs one container with a command of Feast.

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 
 use super::containers::{joint_environment, joint_mounts};
 use super::volumes::mounts;
-use super::{repository, ssh};
+use super::{git_ca, repository, ssh};
 use crate::feast::names;
 use crate::feast::spec::{FeastApplyMode, ProjectSource, Store};
 
@@ -39,6 +39,7 @@ pub(super) fn repository(store: &Store) -> Option<Container> {
             mounts(store, None)
                 .into_iter()
                 .chain(ssh::mount(store))
+                .chain(git_ca::mount(store))
                 .collect(),
         ),
         ..Container::default()

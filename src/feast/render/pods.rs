@@ -57,6 +57,7 @@ fn complete(store: &Store, pod: PodSpec) -> PodSpec {
         volumes: (!volumes.is_empty()).then_some(volumes),
         tolerations: non_empty_list(&store.pods.tolerations),
         priority_class_name: store.pods.priority_class_name.clone(),
+        runtime_class_name: store.pods.runtime_class_name.clone(),
         enable_service_links: Some(store.pods.service_links),
         ..pod
     }

@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 
 use super::references::escape;
-use super::ssh;
+use super::{git_ca, ssh};
 use crate::feast::names;
 use crate::feast::spec::{Git, ProjectSource, Store, join};
 
@@ -77,10 +77,12 @@ fn clone(store: &Store, git: &Git) -> String {
         configs,
         directory: _,
         ssh,
+        ca_cert,
         env: _,
         env_from: _,
     } = git;
     let ssh = ssh.as_ref().map(ssh::script).unwrap_or_default();
+    let ca_cert = ca_cert.as_ref().map(git_ca::script).unwrap_or_default();
     let project = store.project_directory();
     let options: String = configs
         .iter()
@@ -96,7 +98,7 @@ fn clone(store: &Store, git: &Git) -> String {
     };
     format!(
         r#"export GIT_TERMINAL_PROMPT=0
-{ssh}project={project}
+{ssh}{ca_cert}project={project}
 repository={repository}
 url={url}
 reference={reference}

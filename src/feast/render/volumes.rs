@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{
     SecretVolumeSource, Volume, VolumeMount,
 };
 
-use super::{ssh, tls};
+use super::{git_ca, ssh, tls};
 use crate::feast::names::{self, FeastService, ServerKind};
 use crate::feast::spec::{PvcSource, Store};
 
@@ -60,6 +60,7 @@ pub(super) fn volumes(store: &Store) -> Vec<Volume> {
         ..Volume::default()
     }));
     volumes.extend(ssh::volume(store));
+    volumes.extend(git_ca::volume(store));
     for (service, pvc) in store.pvcs() {
         let own = names::pvc(&store.name, service);
         volumes.push(Volume {

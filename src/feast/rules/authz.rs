@@ -1,6 +1,7 @@
 //! Authentication and authorization of requests.
 
 use super::Violation;
+use super::accessors::services;
 use crate::feast::config::{Authz, FeatureStore};
 use crate::feast::names;
 use crate::kubernetes::validation::metadata::DNS_SUBDOMAIN_LENGTH;
@@ -110,11 +111,31 @@ pub(super) fn oidc(store: &FeatureStore) -> Vec<Violation> {
     violations
 }
 
+/// Warns that everyone who can reach a server can have the roles of any ServiceAccount. `tests/real_feast/tokens.rs`
+/// verifies the behavior of Feast.
+pub(super) fn unverified_tokens(store: &FeatureStore) -> Vec<Violation> {
+    let is_kubernetes = authz(store).is_some_and(|authz| authz.kubernetes.is_some());
+    let is_restricted = services(store).is_some_and(|it| it.network_policy.is_some());
+    if !is_kubernetes || is_restricted {
+        return Vec::new();
+    }
+    let path = Path::of(AUTHZ).attribute("kubernetes");
+    vec![Violation::new(
+        path.clone(),
+        [path, Path::of("services.network_policy")],
+        "Feast does not verify ServiceAccount tokens",
+        "Feast 0.66 and 0.67 ask the API server to review the token of a ServiceAccount, and use the name in the token \
+         even if the review fails. Everyone who can reach a server can therefore send a token with the name of an \
+         account that has roles. Restrict who can reach the servers with `services.network_policy` or a service mesh, or \
+         use `authz.oidc`, with which Feast verifies every token. See the guide \"Authorization\".",
+    )]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::rejects_store;
+    use crate::feast::rules::testing::{rejects_store, warns_store};
 
     fn check(rule: &str, authz: Json, expected: &[(&str, &str)]) {
         let store = json!({"name": "demo", "feastProject": "p", "authz": authz});
@@ -155,6 +176,32 @@ mod tests {
                 "Exactly one of `kubernetes`, `oidc`, `no_auth` must be set",
             )],
         );
+    }
+
+    #[test]
+    fn warns_about_unverified_tokens_of_service_accounts() {
+        let check = |authz: Json, services: Json, expected: &[(&str, &str)]| {
+            let store = json!({
+                "name": "demo", "feastProject": "p", "authz": authz, "services": services,
+            });
+            warns_store("kubernetes-tokens", store, expected);
+        };
+        let kubernetes = json!({"kubernetes": {}});
+        check(
+            kubernetes.clone(),
+            json!({}),
+            &[(
+                "authz.kubernetes",
+                "Feast does not verify ServiceAccount tokens",
+            )],
+        );
+        check(kubernetes, json!({"networkPolicy": {}}), &[]);
+        check(
+            json!({"oidc": {"issuerUrl": "https://idp"}}),
+            json!({}),
+            &[],
+        );
+        check(json!({"noAuth": true}), json!({}), &[]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use super::accessors::{LOCAL, UI, lineage, local, services};
-use crate::feast::config::{FeatureStore, RegistryStoreType};
+use crate::feast::config::{FeatureStore, OpenlineageConsumer, RegistryStoreType};
 use crate::schema::Path;
 
 const CONSUMER: &str = "openlineage.consumer";
@@ -24,9 +24,7 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
             "Set `enabled = true` in `consumer`, or remove `lineage_server`.",
         ));
     }
-    let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
-    let sql = registry.is_some_and(|store| store.r#type == RegistryStoreType::Sql);
-    if consumer.connection_string_secret_ref.is_none() && !sql {
+    if !has_database(store, consumer) {
         found.push(Violation::new(
             Path::of(SERVER),
             [
@@ -41,14 +39,33 @@ pub(super) fn check(store: &FeatureStore) -> Vec<Violation> {
     found
 }
 
+/// Returns whether there is a SQL database for events.
+fn has_database(store: &FeatureStore, consumer: &OpenlineageConsumer) -> bool {
+    let registry = local(store).and_then(|it| it.persistence.as_ref()?.store.as_ref());
+    let is_sql = registry.is_some_and(|store| store.r#type == RegistryStoreType::Sql);
+    consumer.connection_string_secret_ref.is_some() || is_sql
+}
+
+/// Returns the attribute of a server, other than the lineage server, that can receive events.
+fn receiver(store: &FeatureStore) -> Option<Path> {
+    let registry = local(store).and_then(|it| it.server.as_ref()?.rest_api);
+    if registry == Some(true) {
+        return Some(Path::of(LOCAL).attribute("server.rest_api"));
+    }
+    let has_ui = services(store).is_some_and(|it| it.ui.is_some());
+    has_ui.then(|| Path::of(UI))
+}
+
+/// Returns the consumer if it is enabled and there is no lineage server for it.
+fn consumer_of_servers(store: &FeatureStore) -> Option<&OpenlineageConsumer> {
+    let consumer = store.openlineage.as_ref()?.consumer.as_ref()?;
+    (consumer.enabled && consumer.lineage_server.is_none()).then_some(consumer)
+}
+
 /// Warns about an enabled consumer without a server that receives events: the REST server of the registry, the web UI
 /// or the lineage server.
 pub(super) fn without_receiver(store: &FeatureStore) -> Vec<Violation> {
-    let consumer = (store.openlineage.as_ref()).and_then(|it| it.consumer.as_ref());
-    let enabled = consumer.is_some_and(|it| it.enabled);
-    let registry = local(store).and_then(|it| it.server.as_ref()?.rest_api);
-    let ui = services(store).is_some_and(|it| it.ui.is_some());
-    if !enabled || lineage(store).is_some() || registry == Some(true) || ui {
+    if consumer_of_servers(store).is_none() || receiver(store).is_some() {
         return Vec::new();
     }
     vec![Violation::new(
@@ -61,6 +78,32 @@ pub(super) fn without_receiver(store: &FeatureStore) -> Vec<Violation> {
         ],
         "No server receives lineage events",
         "Set `rest_api = true` in `services.registry.local.server`, or `lineage_server = {}` in `consumer`.",
+    )]
+}
+
+/// Warns about an enabled consumer without a database for events. Servers other than the lineage server start without
+/// it, and have no endpoint for events (`feast/api/registry/rest/__init__.py`).
+pub(super) fn without_database(store: &FeatureStore) -> Vec<Violation> {
+    let (Some(consumer), Some(receiver)) = (consumer_of_servers(store), receiver(store)) else {
+        return Vec::new();
+    };
+    if has_database(store, consumer) {
+        return Vec::new();
+    }
+    let path = Path::of(CONSUMER);
+    vec![Violation::new(
+        path.clone(),
+        [
+            path.attribute("enabled"),
+            path.attribute("connection_string_secret_ref"),
+            Path::of(SERVER),
+            Path::of(LOCAL).attribute("persistence.store.type"),
+            receiver,
+        ],
+        "Lineage events have no database",
+        "Feast stores events in a SQL database. Without one, its servers start without the endpoint for events, which \
+         only their logs say. Set `connection_string_secret_ref`, or use a registry of the type `sql`, whose database \
+         then holds the events too.",
     )]
 }
 
@@ -167,6 +210,30 @@ mod tests {
         apart["lineageServer"] = json!({});
         check(&apart, json!({}), &[]);
         check(&json!({"enabled": false}), json!({}), &[]);
+    }
+
+    #[test]
+    fn warns_about_a_consumer_without_a_database() {
+        let check = |consumer: Json, services: Json, expected: &[(&str, &str)]| {
+            let store = store(consumer, json!({"services": services}));
+            warns_store("lineage-database", store, expected);
+        };
+        let consumer = json!({"enabled": true});
+        let expected = [("openlineage.consumer", "Lineage events have no database")];
+        let rest = json!({"registry": {"local": {"server": {"restAPI": true}}}});
+        check(consumer.clone(), rest.clone(), &expected);
+        check(consumer.clone(), json!({"ui": {}}), &expected);
+        let mut in_sql = registry("sql")["services"].clone();
+        in_sql["ui"] = json!({});
+        check(consumer.clone(), in_sql, &[]);
+        let mut in_snowflake = registry("snowflake.registry")["services"].clone();
+        in_snowflake["ui"] = json!({});
+        check(consumer.clone(), in_snowflake, &expected);
+        let own = json!({"enabled": true, "connectionStringSecretRef": {"name": "s"}});
+        check(own, rest.clone(), &[]);
+        // Another warning.
+        check(consumer, json!({}), &[]);
+        check(json!({"enabled": false}), rest, &[]);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         configs,
         feature_repo_path,
         ssh,
+        ca_cert_config_map,
         env: _,
         env_from: _,
     }) = git_config(store)
@@ -93,13 +94,24 @@ pub(super) fn git(store: &FeatureStore) -> Vec<Violation> {
         violations.extend(text.and_then(|text| git_argument(&path, attribute, text)));
     }
     violations.extend(directory.and_then(|directory| git_directory(&path, directory)));
-    if ssh.is_some() && transport(url) == Transport::Other && !is_rewritten(configs.as_ref()) {
+    let is_ssh = matches!(transport(url), Transport::Ssh | Transport::Unknown);
+    if ssh.is_some() && !is_ssh && !is_rewritten(configs.as_ref()) {
         violations.push(Violation::new(
             path.attribute("ssh"),
             ["ssh", "url", "configs"].map(|name| path.attribute(name)),
             "`ssh` requires an SSH URL, and `url` is not one",
             "The key would not be used. Set an SSH URL, such as `ssh://git@github.com/example/features.git`, or remove \
              `ssh`.",
+        ));
+    }
+    let is_https = matches!(transport(url), Transport::Https | Transport::Unknown);
+    if ca_cert_config_map.is_some() && !is_https && !is_rewritten(configs.as_ref()) {
+        violations.push(Violation::new(
+            path.attribute("ca_cert_config_map"),
+            ["ca_cert_config_map", "url", "configs"].map(|name| path.attribute(name)),
+            "`ca_cert_config_map` requires an HTTPS URL, and `url` is not one",
+            "The certificate would not be used. Set an HTTPS URL, such as `https://git.example.com/features.git`, or \
+             remove `ca_cert_config_map`.",
         ));
     }
     for (name, value) in configs.iter().flatten() {
@@ -173,6 +185,7 @@ fn git_setting(path: &Path, name: &str, value: &str) -> Vec<Violation> {
 #[derive(Debug, PartialEq, Eq)]
 enum Transport {
     Ssh,
+    Https,
     /// Depends on an environment variable.
     Unknown,
     Other,
@@ -182,6 +195,7 @@ fn transport(url: &str) -> Transport {
     match (url.split_once("://"), url.split_once(':')) {
         _ if url.starts_with("${") => Transport::Unknown,
         (Some(("ssh" | "git+ssh" | "ssh+git", _)), _) => Transport::Ssh,
+        (Some(("https", _)), _) => Transport::Https,
         (Some(_), _) => Transport::Other,
         // `git@host:path`; with a slash before the colon it is a path.
         (None, Some((host, _))) if !host.contains('/') => Transport::Ssh,

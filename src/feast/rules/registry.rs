@@ -1,8 +1,8 @@
 //! The registry: local or remote, its address and its protocols.
 
 use super::Violation;
-use super::accessors::{LOCAL, REGISTRY, REMOTE, local, registry};
-use crate::feast::config::FeatureStore;
+use super::accessors::{LOCAL, PROJECT_DIR, REGISTRY, REMOTE, local, registry, services};
+use crate::feast::config::{FeastApply, FeatureStore};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
@@ -154,11 +154,73 @@ pub(super) fn protocols(store: &FeatureStore) -> Vec<Violation> {
     )]
 }
 
+/// Warns that `feast apply` deletes what other feature stores have defined in the registry: it deletes every definition
+/// of the project that its repository does not have (`apply_total` in `feast/repo_operations.py`).
+pub(super) fn sample_definitions(store: &FeatureStore) -> Vec<Violation> {
+    let remote = registry(store).and_then(|registry| registry.remote.as_ref());
+    let directory = store.feast_project_dir.as_ref();
+    let is_new = directory.is_none_or(|it| it.git.is_none() && it.packaged.is_none());
+    let applies = services(store).is_none_or(|services| match services.feast_apply {
+        Some(apply) => apply != FeastApply::None,
+        None => services.run_feast_apply_on_init != Some(false),
+    });
+    if remote.is_none() || !is_new || !applies {
+        return Vec::new();
+    }
+    vec![Violation::new(
+        Path::of(REMOTE),
+        [
+            Path::of(REMOTE),
+            Path::of(PROJECT_DIR),
+            Path::of("services.feast_apply"),
+            Path::of("services.run_feast_apply_on_init"),
+        ],
+        "`feast apply` replaces the definitions in the remote registry",
+        "Without `feast_project_dir.git` or `feast_project_dir.packaged`, the feature repository is a new one of `feast \
+         init`. `feast apply` deletes every definition of the project that this repository does not have, with its \
+         tables, also those that other feature stores with the same `feast_project` have applied. Set \
+         `services.feast_apply = \"none\"`, or use the repository of the feature store to which the registry belongs.",
+    )]
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::feast::rules::testing::{rejects, rejects_store};
+    use crate::feast::rules::testing::{rejects, rejects_store, warns_store};
+
+    #[test]
+    fn warns_about_sample_definitions_in_a_remote_registry() {
+        let check = |more: Json, mut services: Json, expected: &[(&str, &str)]| {
+            services["registry"] = json!({"remote": {"hostname": "r:80"}});
+            let mut store = json!({"name": "demo", "feastProject": "p", "services": services});
+            if let (Json::Object(store), Json::Object(more)) = (&mut store, more) {
+                store.extend(more);
+            }
+            warns_store("remote-definitions", store, expected);
+        };
+        let expected = [(
+            "services.registry.remote",
+            "`feast apply` replaces the definitions in the remote registry",
+        )];
+        check(json!({}), json!({}), &expected);
+        check(
+            json!({}),
+            json!({"feastApply": "init_container"}),
+            &expected,
+        );
+        check(json!({}), json!({"runFeastApplyOnInit": true}), &expected);
+        let init = json!({"feastProjectDir": {"init": {"minimal": true}}});
+        check(init, json!({}), &expected);
+        check(json!({}), json!({"feastApply": "none"}), &[]);
+        check(json!({}), json!({"runFeastApplyOnInit": false}), &[]);
+        let git = json!({"feastProjectDir": {"git": {"url": "https://x/y"}}});
+        check(git, json!({}), &[]);
+        let packaged = json!({"feastProjectDir": {"packaged": {"featureRepoPath": "/app/repo"}}});
+        check(packaged, json!({}), &[]);
+        let local = json!({"name": "demo", "feastProject": "p"});
+        warns_store("remote-definitions", local, &[]);
+    }
 
     #[test]
     fn local_or_remote() {

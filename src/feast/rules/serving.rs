@@ -9,7 +9,8 @@ use crate::feast::names::{FeastService, ServerKind};
 use crate::schema::Path;
 
 pub(super) use warnings::{
-    mcp_sessions, metrics_end, mysql_connection, push_batching, workers_registry,
+    audit_log_level, feature_logging, mcp_sessions, metrics_end, mysql_connection, push_batching,
+    workers_registry,
 };
 
 /// The categories of metrics of Feast.

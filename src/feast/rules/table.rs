@@ -194,7 +194,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         name: "git-source",
         description: "Arguments of git have one line and do not begin with `-`, settings are named `section.key`, \
-             `feature_repo_path` is inside the repository, and `ssh` requires an SSH URL.",
+             `feature_repo_path` is inside the repository, `ssh` requires an SSH URL, and `ca_cert_config_map` an HTTPS \
+             URL.",
         check: project::git,
     },
     Rule {

@@ -1,8 +1,8 @@
 //! Warnings: configurations that are valid but probably not intended.
 
 use super::{
-    Rule, cron_job, disruption, lineage, packages, persistence, project, scheduling, serving,
-    stores, tracking, versions, volumes,
+    Rule, authz, cron_job, disruption, lineage, packages, persistence, project, registry,
+    scheduling, serving, stores, tracking, versions, volumes,
 };
 
 /// All warnings, in the order in which they are shown.
@@ -11,6 +11,12 @@ pub const WARNINGS: &[Rule] = &[
         name: "project-hyphen",
         description: "Feast 0.64 to 0.67 does not load a project with a hyphen.",
         check: project::hyphen,
+    },
+    Rule {
+        name: "remote-definitions",
+        description: "With a remote registry, `feast apply` has a repository from git or from the image: it deletes \
+             every definition of the project that its repository does not have.",
+        check: registry::sample_definitions,
     },
     Rule {
         name: "online-server-options",
@@ -65,6 +71,17 @@ pub const WARNINGS: &[Rule] = &[
         check: serving::push_batching,
     },
     Rule {
+        name: "feature-logging",
+        description: "Feast 0.66 and 0.67 log no served features, whatever `feature_logging` is.",
+        check: serving::feature_logging,
+    },
+    Rule {
+        name: "audit-log-level",
+        description: "`audit_logging` with the sink `logger`, and the metrics category `audit_logging`, require the log \
+             level `info` or `debug` of the online server.",
+        check: serving::audit_log_level,
+    },
+    Rule {
         name: "mcp-sessions",
         description: "A session of the Model Context Protocol exists in one process, and can break with several \
              replicas or workers.",
@@ -85,6 +102,14 @@ pub const WARNINGS: &[Rule] = &[
         name: "mlflow-package",
         description: "Logging operations to MLflow requires an image with MLflow, which Feast's image does not contain.",
         check: packages::mlflow,
+    },
+    Rule {
+        name: "store-packages",
+        description: "These types of stores require an image with their packages, which Feast's image does not contain: \
+             online `aerospike`, `cassandra`, `couchbase.online`, `elasticsearch`, `hazelcast`, `hbase`, `mongodb`, \
+             `qdrant`, `scylladb` and `singlestore`; offline `clickhouse`, `couchbase.offline`, `mssql`, `oracle`, \
+             `ray`, `spark` and `trino`.",
+        check: packages::stores,
     },
     Rule {
         name: "mlflow-unused",
@@ -126,6 +151,12 @@ pub const WARNINGS: &[Rule] = &[
         check: lineage::without_receiver,
     },
     Rule {
+        name: "lineage-database",
+        description: "An enabled consumer requires a SQL database: `connection_string_secret_ref`, or a registry of the \
+             type `sql`.",
+        check: lineage::without_database,
+    },
+    Rule {
         name: "git-ssh-key",
         description: "An SSH URL of a git repository requires a key (`ssh`).",
         check: project::ssh_key,
@@ -134,6 +165,12 @@ pub const WARNINGS: &[Rule] = &[
         name: "decimal-modes",
         description: "File modes are decimal numbers in Terraform: `default_mode = 400` is 0620 in octal.",
         check: volumes::decimal_modes,
+    },
+    Rule {
+        name: "kubernetes-tokens",
+        description: "Feast 0.66 and 0.67 do not verify the ServiceAccount tokens of `authz.kubernetes`, so \
+             `services.network_policy` restricts who reaches the servers.",
+        check: authz::unverified_tokens,
     },
     Rule {
         name: "lineage-readers",

@@ -16,7 +16,7 @@ pub struct StoreHashes {
     /// The hashes of the lineage server's pods, if there are any.
     pub lineage: Option<PodHashes>,
     /// The hash of what the `feast apply` Job applies, if there is a Job. The servers' Deployment is annotated with it
-    /// once the Job has succeeded.
+    /// once the Job has succeeded, or once it has started if the apply does not wait for it.
     pub feast_apply: Option<String>,
 }
 

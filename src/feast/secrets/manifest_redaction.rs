@@ -1,4 +1,4 @@
-//! Redacts credentials in manifests for the attribute `objects`.
+//! Redacts credentials in manifests and in fields of them, for the attributes `objects` and `drift` and for errors.
 //!
 //! Terraform does not tell a provider which values are sensitive, and hides them only in the attribute that the user
 //! set. So values that often are credentials are redacted in manifests: values of environment variables, passwords and
@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::super::names;
 use super::super::render::without_git_settings;
+use crate::kubernetes::field_path::{FieldPath, FieldStep};
 
 /// Suffixes of keys of `feature_store.yaml` and of a trigger's settings whose values are redacted.
 const SECRET_KEYS: [&str; 4] = ["password", "secret", "token", "key"];
@@ -49,6 +50,41 @@ pub fn redact_manifest(manifest: &Json) -> Json {
     }
 }
 
+/// Returns the value of a field as far as it is shown. Returns `None` for the literal value of an environment variable
+/// and for a credential in the metadata of a KEDA trigger.
+pub fn redact_field(field: &FieldPath, value: &Json) -> Option<Json> {
+    let is = |step: &FieldStep, name: &str| *step == FieldStep::Name(name.to_owned());
+    match field.steps() {
+        [.., env, FieldStep::Keys(keys), part] if is(env, "env") && is(part, "value") => {
+            let is_own = keys.iter().any(|(_, name)| is_set_by_provider(name));
+            is_own.then(|| value.clone())
+        }
+        [.., env, FieldStep::Keys(_)] if is(env, "env") => Some(redact_variable(value)),
+        [
+            ..,
+            triggers,
+            FieldStep::Index(_),
+            settings,
+            FieldStep::Name(name),
+        ] if is(triggers, "triggers") && is(settings, "metadata") && is_secret(name) => None,
+        [.., triggers, FieldStep::Index(_), settings]
+            if is(triggers, "triggers") && is(settings, "metadata") =>
+        {
+            let trigger = json!({ "metadata": value });
+            redact_trigger(&trigger).get("metadata").cloned()
+        }
+        [.., triggers, FieldStep::Index(_)] if is(triggers, "triggers") => {
+            Some(redact_trigger(value))
+        }
+        // Whether the value is shown depends on the name of the field.
+        [.., FieldStep::Name(name)] => {
+            let object = json!({ name: value });
+            redact_manifest(&object).get(name).cloned()
+        }
+        _ => Some(redact_manifest(value)),
+    }
+}
+
 /// Returns an element of `env` without its literal value.
 pub fn redact_variable(variable: &Json) -> Json {
     let mut variable = redact_manifest(variable);
@@ -71,7 +107,7 @@ fn redact_trigger(trigger: &Json) -> Json {
 }
 
 /// Returns whether a key names a credential.
-pub fn is_secret(name: &str) -> bool {
+fn is_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_KEYS.iter().any(|end| name.ends_with(end))
 }
@@ -185,6 +221,40 @@ mod tests {
               "args": ["url='https://(not shown)@h/x'"],
               "triggers": [{"type": "redis", "metadata": {"address": "redis:6379", "password": "(not shown)"}}]})
         );
+    }
+
+    #[test]
+    fn redacts_fields_as_it_does_in_manifests() {
+        let variable = |name: &str| json!({"name": name, "value": "hunter2"});
+        let hidden = json!([{"name": "A", "value": "(not shown)"}]);
+        let trigger = |password: &str| json!({"type": "redis", "metadata": {"password": password}});
+        let hidden_trigger = trigger("(not shown)");
+        let object = json!({"env": [variable("A")], "triggers": [trigger("hunter2")], "image": "i",
+            "args": ["https://hunter2@h/x"]});
+        for (field, expected) in [
+            (".env", Some(hidden.clone())),
+            (".env[name=\"A\"]", Some(hidden[0].clone())),
+            (".env[name=\"A\"].value", None),
+            (".env[name=\"A\"].name", Some(json!("A"))),
+            (".triggers", Some(json!([hidden_trigger]))),
+            (".triggers[0]", Some(hidden_trigger.clone())),
+            (
+                ".triggers[0].metadata",
+                Some(hidden_trigger["metadata"].clone()),
+            ),
+            (".triggers[0].metadata.password", None),
+            (".triggers[0].type", Some(json!("redis"))),
+            (".image", Some(json!("i"))),
+            (".args", Some(json!(["https://(not shown)@h/x"]))),
+            (".args[0]", Some(json!("https://(not shown)@h/x"))),
+        ] {
+            let path = FieldPath::resolve(&object, field).unwrap();
+            assert_eq!(
+                redact_field(&path, path.get(&object).unwrap()),
+                expected,
+                "{field}"
+            );
+        }
     }
 
     #[test]

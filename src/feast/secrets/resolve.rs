@@ -68,9 +68,12 @@ impl Objects<Rendered> {
             deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION] = json!(hash);
         }
         let files = resolved.workloads();
-        let files: Vec<_> = files
+        let mut files: Vec<_> = files
             .map(|workload| (workload.file, workload.text.as_str()))
             .collect();
+        if resolved.feast_apply_hash.is_some() {
+            files.push((names::APPLY_YAML, resolved.servers.text.as_str()));
+        }
         store_secret::write(&mut manifests, secrets, &files);
         Ok(Objects {
             namespace,
@@ -138,7 +141,7 @@ impl StoreInputs {
         };
         let feast_apply_hash = self.feast_apply_job.as_ref().map(|job| {
             // The pod template of a Job is immutable, so each change of it needs another Job.
-            let input = format!("{}{}", servers.text, job["spec"]);
+            let input = format!("{}{}", servers.text, job["spec"]["template"]);
             hmac_hash(hash_key, &input)
         });
         Ok(ResolvedInputs {

@@ -23,7 +23,7 @@ pub fn key(store: &str) -> Key {
 }
 
 /// Replaces the data of the Secret: the HMAC key of the hashes, the configuration, and a `feature_store.yaml` for each
-/// workload.
+/// workload and for the Job.
 pub(super) fn write(
     manifests: &mut BTreeMap<Key, Json>,
     secrets: &Secrets<'_>,
@@ -101,10 +101,30 @@ fn recorded_configuration(secret: &Json) -> Option<Json> {
     serde_json::from_slice(&entry(secret, names::CONFIGURATION_JSON)?).ok()
 }
 
-/// Returns the values in every file that the Secret has for the servers, secret or not.
+/// Returns the Secret with the files that the running pods mount, and with the configuration that they come from, as
+/// the live Secret has them.
+pub fn with_running_files(secret: &Json, live: &Json) -> Json {
+    let mut secret = secret.clone();
+    for key in [
+        names::FEATURE_STORE_YAML,
+        names::LINEAGE_YAML,
+        names::CONFIGURATION_JSON,
+    ] {
+        if let Some(value) = live["data"].get(key) {
+            secret["data"][key] = value.clone();
+        }
+    }
+    secret
+}
+
+/// Returns the values in every file that the Secret has for pods, secret or not.
 pub fn redaction(secret: &Json) -> Redaction {
     let mut redaction = Redaction::default();
-    for file in [names::FEATURE_STORE_YAML, names::LINEAGE_YAML] {
+    for file in [
+        names::FEATURE_STORE_YAML,
+        names::LINEAGE_YAML,
+        names::APPLY_YAML,
+    ] {
         if let Some(text) = entry(secret, file).and_then(|text| String::from_utf8(text).ok()) {
             redaction.learn(&text);
         }
@@ -160,6 +180,31 @@ mod tests {
     use crate::feast::config::FeatureStore;
     use crate::feast::render::render;
     use crate::feast::spec::{Defaults, Store};
+
+    #[test]
+    fn running_pods_keep_their_files() {
+        let secret = |file: &str, apply: &str, more: Json| {
+            let mut data = json!({"feature_store.yaml": file, "configuration.json": file,
+                "apply_feature_store.yaml": apply, "creation.json": apply, "hash_key": "k"});
+            for (key, value) in more.as_object().unwrap() {
+                data[key] = value.clone();
+            }
+            json!({"metadata": {"name": "feast-x"}, "data": data})
+        };
+        let lineage = || json!({"lineage_feature_store.yaml": "l"});
+        let none = || json!({});
+        let live = secret("old", "old", lineage());
+        assert_eq!(
+            with_running_files(&secret("new", "new", none()), &live),
+            secret("old", "new", lineage())
+        );
+        // A file that no running pod mounts.
+        let live = secret("old", "old", none());
+        assert_eq!(
+            with_running_files(&secret("new", "new", lineage()), &live),
+            secret("old", "new", lineage())
+        );
+    }
 
     #[test]
     fn a_cleared_configuration_is_absent_and_matches_no_configuration() {

@@ -37,6 +37,15 @@ pub struct CaCert {
     pub key: String,
 }
 
+impl CaCert {
+    pub(super) fn new(CaCertConfigMap { name, key }: CaCertConfigMap) -> Self {
+        Self {
+            config_map: name,
+            key: key.unwrap_or_else(|| names::CA_CERT_KEY.to_owned()),
+        }
+    }
+}
+
 impl Authorization {
     pub(super) fn new(authz: Option<&Authz>) -> Self {
         let Authz {
@@ -99,10 +108,7 @@ impl Oidc {
             }),
             token_env_var,
             verify_ssl,
-            ca_cert: ca_cert_config_map.map(|CaCertConfigMap { name, key }| CaCert {
-                config_map: name,
-                key: key.unwrap_or_else(|| names::CA_CERT_KEY.to_owned()),
-            }),
+            ca_cert: ca_cert_config_map.map(CaCert::new),
             jwks_cache_lifespan_seconds,
             jwks_request_timeout_seconds,
         }

@@ -24,6 +24,8 @@ pub struct Pods {
     pub affinity: Option<Affinity>,
     /// `None` for the default class of the cluster.
     pub priority_class_name: Option<String>,
+    /// `None` for the default runtime of the nodes.
+    pub runtime_class_name: Option<String>,
     /// `None` if not configured.
     pub topology_spread: Option<Vec<TopologySpreadConstraint>>,
     /// As configured, without defaults; `None` if not configured.
@@ -71,6 +73,7 @@ impl Pods {
             tolerations: services.tolerations.unwrap_or_default(),
             affinity: services.affinity,
             priority_class_name: services.priority_class_name,
+            runtime_class_name: services.runtime_class_name,
             topology_spread: services.topology_spread_constraints,
             security_context: services.security_context,
             assigned_ids: services.openshift.is_some(),

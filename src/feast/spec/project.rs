@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{EnvFromSource, EnvVar};
 
-use super::{Store, join};
+use super::{CaCert, Store, join};
 use crate::feast::config::{self, FeastApply, FeastProjectDir};
 use crate::feast::names::{self, FEATURE_REPOSITORY};
 
@@ -27,7 +27,7 @@ pub enum ProjectSource {
         minimal: bool,
         template: Option<&'static str>,
     },
-    Git(Git),
+    Git(Box<Git>),
     /// In the image, at this path.
     Packaged {
         image: Option<String>,
@@ -46,6 +46,8 @@ pub struct Git {
     /// The directory of the definitions in the repository.
     pub directory: String,
     pub ssh: Option<Ssh>,
+    /// `None` for the CA certificates of the image.
+    pub ca_cert: Option<CaCert>,
     pub env: Vec<EnvVar>,
     pub env_from: Vec<EnvFromSource>,
 }
@@ -121,10 +123,10 @@ impl Project {
 }
 
 impl Project {
-    /// Returns the SSH key with which the first init container clones, if it needs one.
-    pub fn ssh(&self) -> Option<&Ssh> {
+    /// Returns the repository that the first init container clones, if there is one.
+    pub fn cloned(&self) -> Option<&Git> {
         match &self.source {
-            ProjectSource::Git(git) if !self.without_init => git.ssh.as_ref(),
+            ProjectSource::Git(git) if !self.without_init => Some(git),
             ProjectSource::Git(_) | ProjectSource::Init { .. } | ProjectSource::Packaged { .. } => {
                 None
             }
@@ -140,7 +142,7 @@ impl ProjectSource {
             packaged,
         } = directory.cloned().unwrap_or_default();
         match (git, packaged) {
-            (Some(git), _) => Self::Git(Git::new(git)),
+            (Some(git), _) => Self::Git(Box::new(Git::new(git))),
             (
                 None,
                 Some(config::Packaged {
@@ -170,11 +172,13 @@ impl Git {
             configs,
             feature_repo_path,
             ssh,
+            ca_cert_config_map,
             env,
             env_from,
         } = git;
         Self {
             ssh: ssh.map(Ssh::new),
+            ca_cert: ca_cert_config_map.map(CaCert::new),
             url,
             reference: r#ref,
             configs: configs

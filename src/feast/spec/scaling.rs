@@ -7,7 +7,7 @@ use k8s_openapi::api::autoscaling::v2::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::feast::config::{
-    Autoscaling, Keda, PodDisruptionBudgets, Scaling, UnhealthyPodEvictionPolicy,
+    Autoscaling, Keda, PodDisruptionBudgets, ReplicasOwner, Scaling, UnhealthyPodEvictionPolicy,
 };
 use crate::kubernetes::int_or_percent::normalize;
 
@@ -68,11 +68,11 @@ impl Replicas {
     }
 
     /// Returns the value of the attribute `replicas_owner`.
-    pub fn owner(&self) -> &'static str {
+    pub fn owner(&self) -> ReplicasOwner {
         match self {
-            Self::Static(_) | Self::Stopped { .. } => "terraform",
-            Self::Autoscaled(_) => "hpa",
-            Self::Keda(_) | Self::External => "external",
+            Self::Static(_) | Self::Stopped { .. } => ReplicasOwner::Terraform,
+            Self::Autoscaled(_) => ReplicasOwner::Hpa,
+            Self::Keda(_) | Self::External => ReplicasOwner::External,
         }
     }
 }

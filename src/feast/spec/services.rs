@@ -63,6 +63,7 @@ impl Services {
             tolerations: _,
             affinity: _,
             priority_class_name: _,
+            runtime_class_name: _,
             topology_spread_constraints: _,
             security_context: _,
             container_security_context: _,

@@ -33,6 +33,7 @@ pub async fn run(
             summary,
             &invocation.name,
             command,
+            invocation.desired.store.command_server(),
         ))
     })?;
     let in_server = job.runs_in_server();

@@ -86,11 +86,10 @@ fn rejects_invalid_configurations_also_at_plan_and_invoke() {
             json!({"timeout": "0s"}),
             "timeout: Invalid time limit",
         ),
-        // Empty, and without the pattern.
         (
             "feast_apply",
             json!({"namespace": ""}),
-            "namespace: Invalid value; namespace: Invalid value",
+            "namespace: Invalid value",
         ),
         (
             "feast_apply",
@@ -226,7 +225,7 @@ fn needs_a_place_that_reaches_the_data() {
     let [text] = texts(&diagnostics).try_into().unwrap();
     for part in [
         "Cannot apply the feature definitions: The online store or the registry of the feature store ns/x is a file",
-        "`kubectl exec deploy/feast-x -n ns -- feast apply`",
+        "`kubectl exec deploy/feast-x -c online -n ns -- feast apply`",
     ] {
         assert!(text.contains(part), "{text}");
     }

@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use crate::cluster::{CancellationToken, Cluster, Error, StoreName, rollout};
 use crate::feast::config::{
-    Condition, DataSourceConfig, DataSourceState, Drift, Endpoints, FeatureStore,
+    Condition, DataSourceConfig, DataSourceState, Drift, Endpoints, FeatureStore, ReplicasOwner,
 };
 use crate::feast::names::{self, Endpoint};
 use crate::feast::secrets::store_secret;
@@ -165,8 +165,8 @@ impl Reader<'_> {
             strategy: strategy.unwrap_or_default().to_owned(),
             // As in the resource, from the configuration. Without it, from the field managers.
             replicas_owner: match spec {
-                Some(spec) => spec.replicas.owner().to_owned(),
-                None => self.owner(&deployment, autoscaler.as_ref()).to_owned(),
+                Some(spec) => spec.replicas.owner(),
+                None => self.owner(&deployment, autoscaler.as_ref()),
             },
             scaling_status,
             endpoints: self.endpoints(spec).await.map_err(failed)?,
@@ -187,14 +187,14 @@ impl Reader<'_> {
     }
 
     /// Returns the owner of the replica count by the fields of the live objects.
-    fn owner(&self, deployment: &Json, autoscaler: Option<&Json>) -> &'static str {
+    fn owner(&self, deployment: &Json, autoscaler: Option<&Json>) -> ReplicasOwner {
         let manager = &self.cluster.options().field_manager;
         let managed = ManagedFields::of(deployment);
         let replicas = FieldPath::of(&["spec", "replicas"]);
         match (autoscaler, managed.applied_by(manager)) {
-            (Some(_), _) => "hpa",
-            (None, Some(fields)) if fields.contains(&replicas) => "terraform",
-            (None, _) => "external",
+            (Some(_), _) => ReplicasOwner::Hpa,
+            (None, Some(fields)) if fields.contains(&replicas) => ReplicasOwner::Terraform,
+            (None, _) => ReplicasOwner::External,
         }
     }
 

@@ -4,7 +4,7 @@ use super::cluster_error;
 use crate::cluster::run::{JobFailure, Left};
 use crate::cluster::{self, StoreName};
 use crate::feast::command::Command;
-use crate::feast::names;
+use crate::feast::names::{self, ServerKind};
 use crate::schema::{Diagnostic, Path};
 
 /// A time limit out of bounds. `problem` is the end of a sentence.
@@ -65,8 +65,14 @@ pub fn no_store_for_action(store: &StoreName, server: &str) -> Diagnostic {
     .at(Path::of("name"))
 }
 
-/// A command for a feature store whose data only its servers' pods can reach.
-pub fn no_pod_for_command(summary: &str, store: &StoreName, command: &Command) -> Diagnostic {
+/// A command for a feature store whose data only its servers' pods can reach, which can run in the container of
+/// `server`.
+pub fn no_pod_for_command(
+    summary: &str,
+    store: &StoreName,
+    command: &Command,
+    server: ServerKind,
+) -> Diagnostic {
     let StoreName { namespace, name } = store;
     Diagnostic::error(
         summary,
@@ -76,8 +82,9 @@ pub fn no_pod_for_command(summary: &str, store: &StoreName, command: &Command) -
              - Configure `cron_job`, with `suspend = true` if nothing is to run on a schedule: the action then uses its \
              image and its permission to run commands in the pod.\n\
              - Keep the online store and the registry outside the pods, in databases or object stores.\n\
-             - Run the command by hand: `kubectl exec deploy/{} -n {namespace} -- {}`.",
+             - Run the command by hand: `kubectl exec deploy/{} -c {} -n {namespace} -- {}`.",
             names::main(name),
+            server.as_str(),
             command.shell()
         ),
     )

@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::preflight::permissions::Permission;
-use crate::cluster::preflight::references::Missing;
+use crate::cluster::references::Missing;
 use crate::cluster::rollout::{self, JobRole};
 use crate::cluster::{self, Reason, StoreName, Verb};
 use crate::feast::names::{self, ServerKind};
+use crate::feast::remote_store::{RegistryProblem, RemoteStoreError};
 use crate::kubernetes::Kind;
 use crate::kubernetes::pod_template::Reference;
 use crate::kubernetes::quota::{Counted, Shortage};
 use crate::schema::{Diagnostic, Path, Severity};
 
-use super::{cluster_error, cluster_error_with, sentence};
+use super::{cluster_error, cluster_error_with, remote_store_error, sentence};
 
 const WOULD_FAIL: &str = "The apply would fail";
 
@@ -21,14 +22,14 @@ const WOULD_FAIL: &str = "The apply would fail";
 pub fn would_fail(error: &cluster::Error) -> Diagnostic {
     let diagnostic = match refused_pods(error) {
         Some(message) => {
-            let solution = sentence(rollout::denied_pods_solution(message, role(error)));
+            let solution = sentence(&rollout::denied_pods_solution(message, role(error)));
             cluster_error_with(WOULD_FAIL, error, Some(&solution))
         }
         None => cluster_error(WOULD_FAIL, error),
     };
     match &error.reason {
         Reason::NamespaceMissing(_) | Reason::NotInstalled { .. } => created_first(diagnostic),
-        reason if reason.is_missing_priority_class() => created_first(diagnostic),
+        reason if reason.missing_pod_class().is_some() => created_first(diagnostic),
         _ => diagnostic,
     }
 }
@@ -68,11 +69,40 @@ pub fn source_missing(diagnostic: Diagnostic, error: &cluster::Error) -> Diagnos
 }
 
 /// Turns the error into a warning, because the same run can create what is missing.
-fn created_first(diagnostic: Diagnostic) -> Diagnostic {
+pub fn created_first(diagnostic: Diagnostic) -> Diagnostic {
+    as_warning(
+        diagnostic,
+        "the same run can create it before the feature store",
+    )
+}
+
+/// The registry of another feature store that cannot be used. Two feature stores that one run creates or changes can
+/// refer to each other.
+pub fn remote_store_not_ready(error: &RemoteStoreError) -> Diagnostic {
+    let diagnostic = remote_store_error(error);
+    match error.problem {
+        RegistryProblem::Missing { .. } => created_first(diagnostic),
+        RegistryProblem::Encrypted | RegistryProblem::Plain => as_warning(
+            diagnostic,
+            "the same run can create or change it before the feature store",
+        ),
+    }
+}
+
+/// Turns the error about an existing feature store into a warning, because Terraform can destroy that one before the
+/// create.
+pub fn destroyed_first(diagnostic: Diagnostic) -> Diagnostic {
+    as_warning(
+        diagnostic,
+        "that feature store is in the state: if it is tainted, Terraform destroys it before the create",
+    )
+}
+
+fn as_warning(diagnostic: Diagnostic, reason: &str) -> Diagnostic {
     Diagnostic {
         severity: Severity::Warning,
         detail: format!(
-            "{}\n\nThis is a warning, because the same run can create it before the feature store.",
+            "{}\n\nThis is a warning, because {reason}.",
             diagnostic.detail
         ),
         ..diagnostic
@@ -124,25 +154,29 @@ pub fn missing_permissions(
     }
 }
 
-/// An object that pods need and that does not exist.
+/// An object that pods name and that does not exist.
 pub fn missing_reference(store: &StoreName, missing: &Missing) -> Diagnostic {
-    let Missing {
-        by,
-        reference: Reference { object, key, field },
-        has_object,
-    } = missing;
-    let problem = match (key, has_object) {
-        (Some(key), true) => format!("{object} has no key {key:?}"),
-        _ => format!("{object} does not exist"),
+    let Reference {
+        field,
+        blocks_start,
+        ..
+    } = &missing.reference;
+    let (summary, effect) = match blocks_start {
+        true => ("Pods would not start", "need it"),
+        false => (
+            "Images would be pulled without credentials",
+            "pull their images with it",
+        ),
     };
-    created_first(Diagnostic::error(
-        "Pods would not start",
+    Diagnostic::error(
+        summary,
         format!(
-            "{problem} in namespace {:?}, and the pods of {by} need it ({}).",
+            "{missing} in namespace {:?}, and the pods of {} {effect} ({}).",
             store.namespace,
+            missing.by,
             field.to_string().trim_start_matches('.')
         ),
-    ))
+    )
 }
 
 /// A ResourceQuota of the namespace that is too small.

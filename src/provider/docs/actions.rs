@@ -15,6 +15,7 @@ pub(super) fn pages(actions: &BTreeMap<String, Arc<dyn Action>>) -> BTreeMap<Str
             example,
             remarks,
         } = text(name);
+        let remarks = remarks.join("\n");
         let page = object("Action", name, summary, &action.schema().block, example);
         let path = format!("docs/actions/{short}.md");
         (path, format!("{page}\n{remarks}\n{INVOKING}"))
@@ -27,7 +28,8 @@ struct Text {
     /// The description in search results.
     summary: &'static str,
     example: &'static str,
-    remarks: &'static str,
+    /// The sections after the reference.
+    remarks: &'static [&'static str],
 }
 
 /// Returns the text of an action. A test checks that the page of every action is written.
@@ -36,21 +38,30 @@ fn text(name: &str) -> Text {
         "feast_apply" => Text {
             summary: "Runs feast apply for a Feast feature store on Kubernetes.",
             example: include_str!("../../../examples/actions/feast_apply/action.tf"),
-            remarks: COMMANDS,
+            remarks: &[APPLY, COMMANDS],
         },
         "feast_materialize" => Text {
             summary: "Copies feature values to the online store of a Feast feature store on Kubernetes.",
             example: include_str!("../../../examples/actions/feast_materialize/action.tf"),
-            remarks: COMMANDS,
+            remarks: &[COMMANDS],
         },
         "feast_restart" => Text {
             summary: "Replaces the pods of a Feast feature store on Kubernetes.",
             example: include_str!("../../../examples/actions/feast_restart/action.tf"),
-            remarks: RESTART,
+            remarks: &[RESTART],
         },
         _ => unreachable!("provider/docs/actions.rs has no text for {name}"),
     }
 }
+
+const APPLY: &str = "\
+## What it changes
+
+`feast apply` writes the definitions of the feature repository to the registry and creates the tables of new feature
+views in the online store. **It deletes every definition of the project that the repository does not have**, with its
+table in the online store. This also applies to a remote registry, whose project other feature stores can share. Without
+[`feast_project_dir`](../resources/feature_store.md), the repository has only the sample definitions of Feast.
+";
 
 const COMMANDS: &str = "\
 ## Where the command runs
@@ -61,7 +72,8 @@ provider](../guides/cluster-access.md#a-minimal-role).
 
 If the online store or the registry is a file in the servers' pod or on a PersistentVolumeClaim, only that pod can reach
 it. The Job then has the image and the ServiceAccount of [`cron_job`](../resources/feature_store.md), and runs the
-command in the pod with `kubectl exec`. A feature store without a `cron_job` cannot be used: the error says what to do.
+command with `kubectl exec` in the container of the online server, as the CronJob does. A feature store without a
+`cron_job` cannot be used: the error says what to do.
 
 - The configuration of the feature store is that of its last apply, from its Secret.
 - The Job starts after each `feast apply` that another Job runs for the feature store has ended. Runs of other commands,

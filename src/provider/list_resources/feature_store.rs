@@ -296,7 +296,7 @@ impl ListCall<'_> {
         };
         let ReadResourceResponse {
             state, diagnostics, ..
-        } = read::read(resource, settings, stop, request).await;
+        } = read::read(resource, settings, stop, None, request).await;
         let mut diagnostics = diagnostics.into_iter();
         match diagnostics.find(|diagnostic| diagnostic.severity == Severity::Error) {
             Some(error) => Err(error),

@@ -26,6 +26,7 @@ pub mod prior_state;
 pub mod private_state;
 pub mod read;
 mod recreated_services;
+mod refreshed_stores;
 mod replacement;
 mod rewrites;
 pub mod secret_drift;
@@ -51,6 +52,8 @@ use crate::schema::provider::{
 };
 use crate::schema::{Block, Diagnostics, Schema, Value};
 
+use refreshed_stores::RefreshedStores;
+
 /// The type name of the resource, and of the data source.
 pub const TYPE_NAME: &str = "feast_feature_store";
 
@@ -62,6 +65,7 @@ pub struct FeatureStoreResource {
     /// The configurations as the users wrote them, by name and namespace. Terraform validates each before it plans with
     /// the configuration that `ignore_changes` makes of it.
     validated_configs: RwLock<BTreeMap<(String, Option<String>), Value>>,
+    refreshed: RefreshedStores,
 }
 
 impl FeatureStoreResource {
@@ -74,6 +78,7 @@ impl FeatureStoreResource {
             identity_schema: identity::schema(),
             data: Arc::clone(data),
             validated_configs: RwLock::default(),
+            refreshed: RefreshedStores::default(),
         }
     }
 
@@ -142,7 +147,8 @@ impl Resource for FeatureStoreResource {
 
     async fn read(&self, request: ReadResourceRequest) -> ReadResourceResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
-        let mut response = read::read(self.block(), &settings, &stop, request).await;
+        let stores = settings.preflight().then_some(&self.refreshed);
+        let mut response = read::read(self.block(), &settings, &stop, stores, request).await;
         response.diagnostics.extend(settings.warnings());
         response
     }
@@ -150,12 +156,22 @@ impl Resource for FeatureStoreResource {
     async fn plan(&self, request: PlanResourceChangeRequest) -> PlanResourceChangeResponse {
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
         let validated = self.validated_config(&request.config);
-        let mut response = plan::plan(self.block(), &settings, &stop, &validated, request).await;
+        let refreshed = &self.refreshed;
+        let response = plan::plan(
+            self.block(),
+            &settings,
+            &stop,
+            refreshed,
+            &validated,
+            request,
+        );
+        let mut response = response.await;
         response.diagnostics.extend(settings.warnings());
         response
     }
 
     async fn apply(&self, request: ApplyResourceChangeRequest) -> ApplyResourceChangeResponse {
+        self.data.start_apply();
         let (settings, stop) = (self.data.settings(), self.data.stop_token());
         let mut response = match request.planned_state.is_null() {
             true => destroy::destroy(self.block(), &settings, &stop, request).await,

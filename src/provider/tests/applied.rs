@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use super::test_provider::{TestProvider, errors};
 use super::*;
 use crate::feast::ownership::Ownership;
+use crate::provider::resources::feature_store::private_state::RolloutProgress;
 
 /// The valid configurations, without a rollout to wait for.
 fn valid(provider: &TestProvider) -> Vec<Value> {
@@ -97,6 +98,74 @@ fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
     let after = ownership();
     assert!(matches!(after, Ownership::Complete { .. }), "{after:?}");
     assert_ne!(after.owner_id(), before.owner_id());
+}
+
+/// After `terraform untaint`, or an import. Otherwise, a create of another state could adopt the feature store.
+#[test]
+fn the_next_update_completes_a_failed_create() {
+    let provider = TestProvider::new();
+    let path = "/api/v1/namespaces/ns/secrets/feast-demo";
+    let config = provider.config(
+        &json!({"name": "demo", "namespace": "ns", "feastProject": "p", "waitForRollout": false}),
+    );
+    let untainted = provider.create(&config);
+    let ownership = || Ownership::of(provider.server.get(path).as_ref());
+    let complete = ownership();
+    let owner_id = complete.owner_id().unwrap().to_owned();
+    let record = |ownership: &Ownership| {
+        let record = ownership.record().unwrap().to_string();
+        provider.server.edit(path, |secret| {
+            secret["data"]["creation.json"] = json!(BASE64.encode(record));
+        });
+    };
+    let rollout = |state: &Value, private: &[u8]| provider.private(state, private).rollout;
+
+    let failed = Ownership::Failed {
+        owner_id: owner_id.clone(),
+    };
+    record(&failed);
+    let mut imported = provider.import("ns/demo").resources;
+    let imported = imported.remove(0);
+    let imported = (imported.state, imported.private);
+    assert_eq!(rollout(&imported.0, &imported.1), RolloutProgress::Pending);
+
+    let running = Ownership::Creating {
+        owner_id,
+        deadline: Some(i64::from(u32::MAX)),
+    };
+    for (ownership_before, (state, private)) in [
+        (&failed, &untainted),
+        (&running, &untainted),
+        (&failed, &imported),
+    ] {
+        record(ownership_before);
+        let refreshed = provider.read(state, private);
+        assert_eq!(errors(&refreshed.diagnostics), [""; 0]);
+        let refreshed = provider.read(&refreshed.state, &refreshed.private);
+        let (state, private) = (refreshed.state, refreshed.private);
+        assert_eq!(rollout(&state, &private), RolloutProgress::Pending);
+        let planned = provider.plan(&state, &private, &config);
+        assert!(planned.state.attribute("scaling_status").is_unknown());
+        let applied = provider.apply(&state, &planned, &config);
+        assert_eq!(errors(&applied.diagnostics), [""; 0]);
+        assert_eq!(ownership(), complete);
+
+        let refreshed = provider.read(&applied.state, &applied.private);
+        let (state, private) = (refreshed.state, refreshed.private);
+        assert_eq!(rollout(&state, &private), RolloutProgress::Complete);
+        assert_eq!(provider.plan(&state, &private, &config).state, state);
+    }
+
+    // The create of another resource instance.
+    record(&Ownership::Failed {
+        owner_id: "another".to_owned(),
+    });
+    let (state, private) = &untainted;
+    let refreshed = provider.read(state, private);
+    assert_eq!(
+        rollout(&refreshed.state, &refreshed.private),
+        RolloutProgress::Complete
+    );
 }
 
 /// The other configuration has no ScaledObject and no ClusterRole, and a create of it would not look for them.

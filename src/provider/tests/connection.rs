@@ -68,52 +68,46 @@ fn store(feast: &Feast, namespace: Option<&str>) -> Value {
 
 /// A variable that is not set must not destroy an existing feature store.
 #[test]
-fn an_empty_namespace_never_replaces() {
+fn a_missing_namespace_never_replaces() {
     let (before, diagnostics) = configure(&config(json!({"namespace": "prod"}), None));
     assert_eq!(diagnostics, []);
     let created = plan(&before, &Value::Null, &store(&before, None)).state;
     assert_eq!(created.attribute("namespace"), &Value::string("prod"));
 
-    let (empty, diagnostics) = configure(&config(json!({"namespace": ""}), None));
-    assert_eq!(diagnostics, []);
-    let planned = plan(&empty, &created, &store(&empty, None));
-    assert_eq!(planned.requires_replace, []);
-    let said = planned.diagnostics.into_iter();
-    let said: Vec<_> = said
-        .map(|it| (it.summary, it.detail, it.path.unwrap().to_string()))
-        .collect();
-    let detail = "`namespace` in the provider block is an empty string, which counts as absent, so the default \"default\" \
-                  applies. But the feature store \"a\" is in the namespace \"prod\": the plan would destroy it and create \
-                  another one. Check the variable that the namespace comes from. To move the feature store, set \
-                  `namespace = \"default\"`.";
-    assert_eq!(
-        said,
-        [(
-            "The namespace is not configured".to_owned(),
-            detail.to_owned(),
-            "namespace".to_owned()
-        )]
-    );
-
-    // A store with a namespace, a store in the default namespace, and a new one.
-    let own = store(&empty, Some("prod"));
-    for (prior, config) in [
-        (&created, &own),
-        (
-            &plan(&empty, &Value::Null, &store(&empty, None)).state,
-            &store(&empty, None),
-        ),
-        (&Value::Null, &store(&empty, None)),
-    ] {
-        let planned = plan(&empty, prior, config);
+    let detail = "The feature store has no `namespace`, and the one of the provider block is null or an empty string, so \
+                  the default \"default\" applies. But the feature store \"a\" is in the namespace \"prod\": the plan would \
+                  destroy it and create another one. Check the variable that the namespace comes from. To move the \
+                  feature store, set `namespace = \"default\"`. To destroy it, run `terraform destroy -refresh=false`.";
+    let error =
+        Diagnostic::error("The namespace is not configured", detail).at(Path::of("namespace"));
+    for attributes in [json!({"namespace": ""}), json!({})] {
+        let (missing, diagnostics) = configure(&config(attributes, None));
+        assert_eq!(diagnostics, []);
+        let inherits = store(&missing, None);
+        let planned = plan(&missing, &created, &inherits);
         assert_eq!(
-            (planned.diagnostics, planned.requires_replace),
-            (vec![], vec![])
+            (planned.state, planned.requires_replace, planned.diagnostics),
+            (created.clone(), vec![], vec![error.clone()])
         );
+
+        // Feature stores with a namespace, in the default namespace, and a new one.
+        let in_default = plan(&missing, &Value::Null, &inherits).state;
+        for (prior, namespace) in [
+            (&created, Some("prod")),
+            (&in_default, None),
+            (&in_default, Some("default")),
+            (&Value::Null, None),
+        ] {
+            let planned = plan(&missing, prior, &store(&missing, namespace));
+            assert_eq!(
+                (planned.diagnostics, planned.requires_replace),
+                (vec![], vec![])
+            );
+        }
+        // An explicit namespace still moves the feature store.
+        let moved = plan(&missing, &created, &store(&missing, Some("default")));
+        assert_eq!(moved.requires_replace, [Path::of("namespace")]);
     }
-    // An explicit namespace still moves the feature store.
-    let moved = plan(&empty, &created, &store(&empty, Some("default")));
-    assert_eq!(moved.requires_replace, [Path::of("namespace")]);
     let (default, _) = configure(&config(json!({"namespace": "default"}), None));
     let moved = plan(&default, &created, &store(&default, None));
     assert_eq!(moved.requires_replace, [Path::of("namespace")]);

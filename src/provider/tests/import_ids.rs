@@ -21,7 +21,7 @@ fn rejects_invalid_ids_without_a_request() {
     let provider = TestProvider::new();
     let part = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
     let must = |name: &str, text: &str| format!("`{name}` must match `{part}`, but is {text:?}.");
-    let empty = |name: &str| format!("`{name}` must not be empty. {}", must(name, ""));
+    let empty = |name: &str| format!("`{name}` must not be empty.");
     let long = "a".repeat(70);
     let too_long = "`namespace` must have at most 63 characters, but has 70.".to_owned();
     for (id, reasons) in [

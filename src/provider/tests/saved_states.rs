@@ -195,7 +195,9 @@ fn saved_states_are_planned_with_what_this_version_renders() {
     ];
     let jobs = [
         "CronJob/feast-demo .spec.jobTemplate.spec.template.metadata",
+        "CronJob/feast-demo .spec.jobTemplate.spec.template.spec.containers[name=\"feast-1\"].command",
         "CronJob/feast-demo .spec.jobTemplate.spec.template.spec.enableServiceLinks",
+        "CronJob/feast-demo .spec.jobTemplate.spec.template.spec.initContainers[name=\"feast-0\"].command",
         "PodDisruptionBudget/feast-demo .spec.unhealthyPodEvictionPolicy",
     ];
     for (name, text, more) in [

@@ -164,11 +164,16 @@ fn defers_a_create_only_if_the_namespace_is_unknown() {
     blocks.push(("namespace", namespace));
     for (name, config) in blocks {
         let feast = configured(&config);
-        let store = encode(
-            &block(&feast).attributes,
-            &json!({"name": "a", "feastProject": "p"}),
-        );
-        for deferral_allowed in [true, false] {
+        for (own, deferral_allowed) in [
+            (None, true),
+            (None, false),
+            (Some("own"), true),
+            (Some("own"), false),
+        ] {
+            let store = encode(
+                &block(&feast).attributes,
+                &json!({"name": "a", "namespace": own, "feastProject": "p"}),
+            );
             let planned = wait(core::plan(
                 &feast,
                 PlanResourceChangeRequest {
@@ -181,12 +186,13 @@ fn defers_a_create_only_if_the_namespace_is_unknown() {
                     ..PlanResourceChangeRequest::default()
                 },
             ));
-            let is_deferred = deferral_allowed && name == "namespace";
+            let is_unknown = name == "namespace" && own.is_none();
+            let is_deferred = deferral_allowed && is_unknown;
             let deferred = is_deferred.then_some(Deferred::ProviderConfigUnknown);
             assert_eq!((planned.diagnostics, planned.deferred), (vec![], deferred));
             assert_eq!(
                 planned.state.attribute("namespace").is_unknown(),
-                name == "namespace"
+                is_unknown
             );
         }
     }
@@ -197,22 +203,33 @@ fn import_by_name_requires_a_known_namespace() {
     let attributes = &Feast::new().schema().block.attributes.clone();
     let mut config = encode(attributes, &json!({"config_path": "/nowhere/kubeconfig"}));
     config.set("namespace", Value::Unknown);
-    let messages = |id: &str| {
+    let import = |id: &str, deferral_allowed: bool| {
         let imported = wait(resource(&configured(&config)).import_state(
             ImportResourceStateRequest {
                 id: id.to_owned(),
+                client: ClientCapabilities {
+                    deferral_allowed,
+                    ..ClientCapabilities::default()
+                },
                 ..ImportResourceStateRequest::default()
             },
         ));
-        let diagnostics = imported.diagnostics.into_iter();
-        diagnostics
-            .map(|diagnostic| diagnostic.summary)
-            .collect::<Vec<_>>()
+        assert_eq!(imported.resources, []);
+        (imported.deferred, summaries_of(imported.diagnostics))
     };
-    assert_eq!(messages("a"), ["The namespace is not known yet"]);
-    assert_eq!(messages("b/a"), ["Cannot connect to the cluster"]);
-    assert_eq!(messages("/a"), ["The import ID is not valid"]);
-    assert_eq!(messages("b/"), ["The import ID is not valid"]);
+    let error = |summary: &str| (None, vec![summary.to_owned()]);
+    assert_eq!(import("a", false), error("The namespace is not known yet"));
+    let deferred = Some(Deferred::ProviderConfigUnknown);
+    assert_eq!(import("a", true), (deferred, vec![]));
+    for deferral_allowed in [false, true] {
+        for (id, summary) in [
+            ("b/a", "Cannot connect to the cluster"),
+            ("/a", "The import ID is not valid"),
+            ("b/", "The import ID is not valid"),
+        ] {
+            assert_eq!(import(id, deferral_allowed), error(summary), "{id}");
+        }
+    }
 }
 
 #[test]

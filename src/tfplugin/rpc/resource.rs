@@ -99,6 +99,9 @@ impl Rpc for plan_resource_change::Request {
         let problems = &mut planned.diagnostics;
         let planned_state = types.write(&planned.state, problems);
         let planned_identity = types.write_identity(planned.identity.as_ref(), problems);
+        // The identity of a replacement can be unknown; the prior one is that of the old object.
+        let has_identity = planned.identity.is_some();
+        let prior_identity = self.prior_identity.as_ref().filter(|_| has_identity);
         Ok(plan_resource_change::Response {
             planned_state: planned_state.or_else(|| self.prior_state.clone()),
             requires_replace: planned
@@ -110,7 +113,7 @@ impl Rpc for plan_resource_change::Request {
             diagnostics: diagnostics(planned.diagnostics),
             legacy_type_system: false,
             deferred: planned.deferred.map(deferred),
-            planned_identity: planned_identity.or_else(|| self.prior_identity.clone()),
+            planned_identity: planned_identity.or_else(|| prior_identity.cloned()),
         })
     }
 

@@ -11,7 +11,7 @@ use terraform_provider_feast::cluster::{
 };
 use terraform_provider_feast::kubernetes::kind::{Key, Kind};
 
-use super::lab::{Lab, Scaling, Wanted, deployment_key, objects, wanted};
+use super::lab::{Lab, Scaling, Wanted, deployment_key, objects, shown, wanted};
 use super::reasons;
 
 pub async fn conflicts_with_other_managers(lab: Lab) {
@@ -43,12 +43,16 @@ pub async fn conflicts_with_other_managers(lab: Lab) {
     applied["apiVersion"] = json!("apps/v1");
     applied["kind"] = json!("Deployment");
     lab.edit("x", "argocd", &Patch::Apply(applied)).await;
-    let outcome = lab.try_apply("x", &target, true).await.expect("begun");
+    // The dry runs of an update find it.
+    let errors = lab
+        .try_apply("x", &target, true)
+        .await
+        .expect_err("refused");
     let time = lab.written("x", "argocd").await;
     let conflict = format!(
         "{field}: applied by \"argocd\" at {time} to \"feast:other\"; the configured value is \"feast:1\""
     );
-    assert_eq!(reasons(&outcome.errors), [conflict]);
+    assert_eq!(reasons(&errors), [conflict]);
     let forcing = Lab {
         cluster: Cluster::new(
             &Connection {
@@ -106,9 +110,8 @@ pub async fn detects_objects_created_after_the_read(lab: Lab) {
         let desired = DesiredState {
             store: &lab.store(store),
             objects: &objects(&target),
-            prior: &BTreeMap::new(),
+            prior: &shown(),
             pvc_policy: &PvcPolicy::default(),
-            repair_drift: true,
             deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
@@ -167,7 +170,6 @@ pub async fn does_not_overwrite_edits_after_the_read(lab: Lab) {
             objects: &objects(&target),
             prior: planned,
             pvc_policy: &PvcPolicy::default(),
-            repair_drift: true,
             deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };

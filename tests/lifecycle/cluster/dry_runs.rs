@@ -28,7 +28,6 @@ async fn check(lab: &Lab, manifests: &Wanted, prior: &Wanted) -> (Checked, Wante
         manifests,
         live: &live,
         prior,
-        repair_drift: true,
     };
     let checked = lab.cluster.check_writes(&writes, &cancel).await;
     // Controllers write the status of the Deployment.

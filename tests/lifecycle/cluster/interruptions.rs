@@ -47,7 +47,6 @@ pub async fn failed_apply_reports_existing_objects(lab: Lab) {
         objects: &objects(&good),
         prior: &BTreeMap::new(),
         pvc_policy: &PvcPolicy::default(),
-        repair_drift: false,
         deadline: tokio::time::Instant::now(),
         wait_for_job: None,
     };
@@ -125,7 +124,6 @@ pub async fn interrupted_apply_reports_existing_objects(lab: Lab) {
             objects: &objects(&wanted),
             prior: &BTreeMap::new(),
             pvc_policy: &PvcPolicy::default(),
-            repair_drift: false,
             deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };

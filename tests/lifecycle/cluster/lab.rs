@@ -162,18 +162,22 @@ impl Lab {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// Applies a create, or an update whose plan has shown the live objects.
     pub async fn try_apply(
         &self,
         store: &str,
         wanted: &Wanted,
-        repair_drift: bool,
+        is_update: bool,
     ) -> Result<Outcome, Vec<Error>> {
+        let prior = match is_update {
+            true => shown(),
+            false => BTreeMap::new(),
+        };
         let desired = DesiredState {
             store: &self.store(store),
             objects: &objects(wanted),
-            prior: &BTreeMap::new(),
+            prior: &prior,
             pvc_policy: &PvcPolicy::default(),
-            repair_drift,
             deadline: tokio::time::Instant::now(),
             wait_for_job: None,
         };
@@ -290,6 +294,11 @@ pub async fn apply(
 }
 
 pub type Wanted = BTreeMap<Key, Json>;
+
+/// A prior state of an update. It has none of the desired objects, so that all their fields count as shown by the plan.
+pub fn shown() -> Wanted {
+    [(Key::new(Kind::ConfigMap, "none-of-these"), Json::Null)].into()
+}
 
 /// The manifests as the applier takes them.
 pub fn objects(wanted: &Wanted) -> Objects<Resolved> {

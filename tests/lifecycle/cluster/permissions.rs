@@ -126,7 +126,6 @@ async fn live(
             objects: &objects(&target),
             prior: &BTreeMap::new(),
             pvc_policy: &policy,
-            repair_drift: false,
             deadline: tokio::time::Instant::now(),
             wait_for_job: Some(wait),
         };

@@ -14,7 +14,7 @@ use super::proxy::{Injection, Proxy};
 use super::request::RequestName;
 use super::scenario::{Configuration, Operation, Scenario};
 use crate::lifecycle::scaling::Watch;
-use crate::lifecycle::store::{KINDS, StoreUnderTest};
+use crate::lifecycle::store::StoreUnderTest;
 use crate::support::terraform::{Exit, Run};
 
 /// The time limit of an operation, with any fault.
@@ -315,21 +315,12 @@ impl<'a> ProxiedStore<'a> {
         Ok(values.cloned().unwrap_or_default())
     }
 
-    /// Returns all objects with the provider's label, in the namespace and cluster-scoped.
+    /// Returns the objects of the feature store without its pods.
     fn live(&self) -> Result<Vec<Json>, String> {
-        let namespace = &self.test.namespace;
-        let namespaced = "--selector=app.kubernetes.io/managed-by=feast";
-        let cluster_scoped = format!("--selector=feast.dev/namespace={}", namespace.name());
-        let namespaced = namespace.json(&["get", KINDS, namespaced]);
-        let cluster_scoped =
-            namespace.json(&["get", "clusterroles,clusterrolebindings", &cluster_scoped]);
-        let lists =
-            [namespaced, cluster_scoped].map(|list| list.map_err(|error| error.to_string()));
-        let mut all = Vec::new();
-        for list in lists {
-            all.extend(list?["items"].as_array().into_iter().flatten().cloned());
-        }
-        Ok(all)
+        let objects = self.test.live_objects();
+        let mut objects = objects.map_err(|error| error.to_string())?;
+        objects.retain(|object| object["kind"] != "Pod");
+        Ok(objects)
     }
 
     /// Returns the parts of the objects that are the same in every run: names, and the specification that the user

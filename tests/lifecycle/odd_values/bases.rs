@@ -264,6 +264,7 @@ fn pods() -> Json {
         ],
         "affinity": affinity(),
         "priorityClassName": "feature-serving",
+        "runtimeClassName": "sandbox",
         "topologySpreadConstraints": [{
             "maxSkew": 1, "minDomains": 2, "topologyKey": "topology.kubernetes.io/zone",
             "whenUnsatisfiable": "DoNotSchedule", "nodeAffinityPolicy": "Honor", "nodeTaintsPolicy": "Ignore",
@@ -537,7 +538,7 @@ fn keda() -> Json {
     let mut config = store(
         &services,
         json!({
-            "feastProjectDir": {"init": {"minimal": true}},
+            "feastProjectDir": {"init": {"minimal": true, "template": "local"}},
             "authz": {"oidc": {
                 "issuerUrl": "https://id.example.com", "secretRef": {"name": "oidc"}, "secretKeyName": "oidc",
                 "tokenEnvVar": "TOKEN", "verifySSL": true,
@@ -625,8 +626,9 @@ fn files() -> Json {
             "path": "s3://bucket/registry.db", "s3_additional_kwargs": {"ServerSideEncryption": "AES256"},
         }}}},
     });
-    let init = json!({"feastProjectDir": {"init": {"template": "local"}}});
-    store(&services, init)
+    let ca_cert = json!({"name": "authority", "key": "ca.crt"});
+    let git = json!({"url": "https://git.example.com/features", "caCertConfigMap": ca_cert});
+    store(&services, json!({"feastProjectDir": {"git": git}}))
 }
 
 fn reference() -> Json {

@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import urllib.request
 
@@ -14,6 +15,10 @@ if "httpGet" in probe:
     context = ssl._create_unverified_context() if scheme == "https" else None
     url = f"{scheme}://127.0.0.1:{action['port']}{action.get('path', '/')}"
     urllib.request.urlopen(url, timeout=probe.get("timeoutSeconds", 1), context=context)
+elif "exec" in probe:
+    # The kubelet runs it in the container, which has the network of the pod.
+    command = probe["exec"]["command"]
+    subprocess.run(command, timeout=probe.get("timeoutSeconds", 1), check=True)
 else:
     action = probe["tcpSocket"]
     address = (action.get("host", "127.0.0.1"), action["port"])

@@ -102,9 +102,14 @@ nsenter --target "$init" --net bash -euc '
     ip link set eth0 up
     ip route add default via 10.213.0.1
     echo 1 >/proc/sys/net/ipv4/ip_forward'
-# Pods and Services, so that tests reach them from this machine.
-ip route replace 10.244.0.0/16 via 10.213.0.2
-ip route replace 10.96.0.0/16 via 10.213.0.2
+# Pods and Services, so that tests reach them from this machine. The kernel removes the routes with
+# the interface.
+for network in 10.244.0.0/16 10.96.0.0/16; do
+    ip route add "$network" via 10.213.0.2 || {
+        echo "the node needs a route to $network, and this machine has another one: $(ip route show "$network")"
+        exit 1
+    }
+done
 
 echo "ready $node"
 if read -r word && [[ $word == keep ]]; then

@@ -79,12 +79,14 @@ impl Packages {
     fn wrap(&self, root: &Path) -> Result<()> {
         let doing = || format!("writing scripts into {}", self.programs.display());
         fs::create_dir_all(&self.programs).doing(doing)?;
-        let root = root.display();
-        let libraries = format!("{root}/usr/lib/{}-linux-gnu", std::env::consts::ARCH);
+        let libraries = root.join(format!("usr/lib/{}-linux-gnu", std::env::consts::ARCH));
+        let tables = quoted(&libraries.join("xtables"));
+        let libraries = quoted(&libraries);
+        let folder = quoted(&root.join("usr/sbin"));
         for (name, command) in WRAPPED {
             let script = format!(
-                "#!/bin/sh\nLD_LIBRARY_PATH={libraries} XTABLES_LIBDIR={libraries}/xtables \
-                 exec {root}/usr/sbin/{command} \"$@\"\n"
+                "#!/bin/sh\nLD_LIBRARY_PATH={libraries} XTABLES_LIBDIR={tables} \
+                 exec {folder}/{command} \"$@\"\n"
             );
             let path = self.programs.join(name);
             fs::write(&path, script).doing(doing)?;
@@ -92,6 +94,11 @@ impl Packages {
         }
         Ok(())
     }
+}
+
+/// Returns the path as one word of a shell.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 fn download(folder: &Path) -> Result<()> {

@@ -1,33 +1,42 @@
 //! Access to a cluster through kubectl, as far as tests and the quick start need it.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::components::flag;
 use super::error::{Doing, Error, Result};
-use super::signals;
 
 /// The annotation with the CPU usage of each container of the pod (see manifests/kwok.yaml).
 const CPU_USAGE: &str = "kwok.x-k8s.io/usage-cpu";
 
-/// An existing cluster.
+/// The environment variable with which kubectl does not read the user's preferences (`~/.kube/kuberc`), which can set
+/// other defaults of flags.
+pub const WITHOUT_KUBERC: (&str, &str) = ("KUBERC", "off");
+
+/// A cluster that the testbed has started.
 #[derive(Clone, Debug)]
 pub struct Cluster {
     kubeconfig: PathBuf,
     server: String,
     kubectl: PathBuf,
-    folder: Option<PathBuf>,
+    folder: PathBuf,
+    /// The names of the custom resource definitions that [`Cluster::install`] has installed.
+    pub(super) definitions: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 impl Cluster {
-    /// `folder` is the control plane's folder, if this process has started it.
-    pub fn new(kubeconfig: &Path, kubectl: &Path, folder: Option<&Path>) -> Result<Self> {
+    /// `folder` is the control plane's folder, with its `kubeconfig`.
+    pub fn new(folder: &Path, kubectl: &Path) -> Result<Self> {
         let mut cluster = Self {
-            kubeconfig: kubeconfig.to_owned(),
+            kubeconfig: folder.join("kubeconfig"),
             server: String::new(),
             kubectl: kubectl.to_owned(),
-            folder: folder.map(Path::to_owned),
+            folder: folder.to_owned(),
+            definitions: Arc::default(),
         };
         let path = "jsonpath={.clusters[0].cluster.server}";
         cluster.server = cluster.kubectl(&["config", "view", "--minify", "-o", path])?;
@@ -43,10 +52,9 @@ impl Cluster {
         &self.server
     }
 
-    /// Returns the control plane's folder, with its `ca.crt`, `admin.crt`, `admin.key`, `logs/` and `audit.log`, or
-    /// `None` for the user's own cluster.
-    pub fn folder(&self) -> Option<&Path> {
-        self.folder.as_deref()
+    /// Returns the control plane's folder, with its `ca.crt`, `admin.crt`, `admin.key`, `logs/` and `audit.log`.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Runs kubectl, and returns its output.
@@ -96,18 +104,14 @@ impl Cluster {
 
     fn kubectl_command(&self, arguments: &[&str]) -> Command {
         let mut kubectl = Command::new(&self.kubectl);
-        kubectl.arg(format!("--kubeconfig={}", self.kubeconfig.display()));
-        if let Some(folder) = &self.folder {
-            // The user's cache could have the responses of another cluster with the same address.
-            kubectl.arg(format!(
-                "--cache-dir={}",
-                folder.join("kubectl-cache").display()
-            ));
-        }
         kubectl
+            .arg(flag("--kubeconfig", &self.kubeconfig))
+            // The user's cache could have the responses of another cluster with the same address.
+            .arg(flag("--cache-dir", &self.folder.join("kubectl-cache")))
             .args(arguments)
             .stdin(Stdio::null())
-            .env_remove("KUBECONFIG");
+            .env_remove("KUBECONFIG")
+            .envs([WITHOUT_KUBERC]);
         kubectl
     }
 
@@ -115,19 +119,27 @@ impl Cluster {
         self.kubectl(&["get", "--raw", "/readyz"]).is_ok()
     }
 
+    /// Returns the version of the API server, such as `1.37`.
+    pub fn version(&self) -> Result<String> {
+        let doing = || "reading the version of the API server".to_owned();
+        let text = self.kubectl(&["get", "--raw", "/version"])?;
+        let version: serde_json::Value = serde_json::from_str(&text).doing(doing)?;
+        match (version["major"].as_str(), version["minor"].as_str()) {
+            (Some(major), Some(minor)) => Ok(format!("{major}.{minor}")),
+            _ => Err(Error::new(doing(), text)),
+        }
+    }
+
     /// Creates a namespace whose name starts with `name`. It is deleted when the value is dropped.
     pub fn namespace(&self, name: &str) -> Result<Namespace> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        // The names of two runs on the user's own cluster must differ.
+        // The names of two runs differ, because a node can be kept for the next run.
         let since_1970 = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         let name = format!("{name}-{:x}-{count}", since_1970.as_millis());
         self.kubectl(&["create", "namespace", &name])?;
-        if self.folder.is_none() {
-            signals::register_namespace(self, &name);
-        }
         // Pods are rejected until the controller has created this account.
         let namespace = Namespace {
             cluster: self.clone(),
@@ -144,12 +156,6 @@ impl Cluster {
             },
         )?;
         Ok(namespace)
-    }
-
-    /// Deletes a namespace, without waiting: it is deleted in the background, or with the control plane.
-    pub(super) fn delete_namespace(&self, name: &str) {
-        self.kubectl(&["delete", "namespace", name, "--wait=false"])
-            .ok();
     }
 }
 
@@ -213,8 +219,10 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        self.cluster.delete_namespace(&self.name);
-        signals::forget_namespace(&self.name);
+        // It is deleted in the background, or with the control plane.
+        self.cluster
+            .kubectl(&["delete", "namespace", &self.name, "--wait=false"])
+            .ok();
     }
 }
 

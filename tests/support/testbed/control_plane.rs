@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::cluster::Cluster;
 use super::components::{Ports, Setup};
 use super::error::{Doing, Error, Result};
+use super::kubernetes_version::KubernetesVersion;
 use super::pki;
 use super::process::{Guard, Service, wait_for};
 use super::progress::Progress;
@@ -43,7 +44,7 @@ pub struct Options {
 /// A control plane that runs as long as this value exists.
 pub struct ControlPlane {
     cluster: Cluster,
-    /// `None` for a cluster that this process does not stop. Shared with the signal handler.
+    /// `None` for a control plane that an earlier run kept. Shared with the signal handler.
     running: Option<Arc<Mutex<Running>>>,
 }
 
@@ -80,16 +81,6 @@ impl ControlPlane {
         };
         step.done();
         Ok(control_plane)
-    }
-
-    /// Uses the user's own cluster, which is neither started nor stopped.
-    pub fn existing(kubeconfig: &Path, tools: &Tools) -> Result<Self> {
-        let cluster = Cluster::new(kubeconfig, tools.path(Tool::Kubectl)?, None)?;
-        cluster.kubectl(&["get", "--raw", "/readyz"])?;
-        Ok(Self {
-            cluster,
-            running: None,
-        })
     }
 
     /// Keeps the control plane running when this process ends. [`ControlPlane::stop_kept`] stops it.
@@ -175,11 +166,11 @@ impl ControlPlane {
         let running = self
             .running
             .as_ref()
-            .ok_or_else(|| Error::new(format!("running {program}"), "it is not ours"))?;
+            .ok_or_else(|| Error::new(format!("running {program}"), "an earlier run started it"))?;
         act(&mut running.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Stops the control plane and removes its temporary folder. The user's own cluster is not changed.
+    /// Stops the control plane and removes its temporary folder. One that an earlier run kept is not changed.
     pub fn stop(&self) {
         if let Some(running) = &self.running {
             running
@@ -320,6 +311,7 @@ fn start_programs(running: &mut Running, setup: &Setup, cluster: &Cluster) -> Re
     running.spawn("etcd", setup.etcd()?)?;
     running.spawn("kube-apiserver", setup.kube_apiserver()?)?;
     running.wait("the API server to be ready", || cluster.is_ready())?;
+    KubernetesVersion::check(cluster)?;
     running.spawn("kube-controller-manager", setup.kube_controller_manager()?)?;
     running.spawn("kube-scheduler", setup.kube_scheduler()?)?;
     running.spawn("kwok", setup.kwok()?)?;
@@ -349,5 +341,5 @@ fn create_objects(running: &mut Running, setup: &Setup, cluster: &Cluster) -> Re
 
 fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
     let kubectl = tools.path(Tool::Kubectl)?;
-    Cluster::new(&folder.join("kubeconfig"), kubectl, Some(folder))
+    Cluster::new(folder, kubectl)
 }

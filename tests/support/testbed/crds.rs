@@ -3,9 +3,11 @@
 //! Most modules have the definitions as files. The Prometheus Operator's module has its Go types only: its definitions
 //! are generated from them, by the generator and with the options of that project.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{MutexGuard, PoisonError};
 
 use super::cluster::Cluster;
 use super::error::{Doing, Error, Result};
@@ -133,15 +135,36 @@ impl Cluster {
             self.kubectl(&["apply", "--server-side", "--filename", &path])?;
         }
         for crd in crds {
-            let crd = format!("crd/{}", crd.name());
+            let object = format!("crd/{}", crd.name());
             self.kubectl(&[
                 "wait",
                 "--for=condition=Established",
-                &crd,
+                &object,
                 "--timeout=180s",
             ])?;
+            self.definitions_mut().insert(crd.name());
         }
         Ok(())
+    }
+
+    /// Removes a definition with its objects.
+    pub fn uninstall(&self, crd: Crd) -> Result<()> {
+        self.definitions_mut().remove(crd.name());
+        let deleted = self.kubectl(&["delete", "crd", crd.name(), "--timeout=60s"]);
+        if deleted.is_err() {
+            self.definitions_mut().insert(crd.name());
+        }
+        deleted.map(drop)
+    }
+
+    /// Returns the names of the installed definitions, such as `routes.route.openshift.io`.
+    pub fn definitions(&self) -> BTreeSet<&'static str> {
+        self.definitions_mut().clone()
+    }
+
+    fn definitions_mut(&self) -> MutexGuard<'_, BTreeSet<&'static str>> {
+        let definitions = self.definitions.lock();
+        definitions.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

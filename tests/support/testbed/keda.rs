@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::components::{flag, free_ports};
 use super::control_plane::ControlPlane;
 use super::crds::Crd;
-use super::error::{Doing, Error, Result};
+use super::error::{Doing, Result};
 use super::pki::Pki;
 use super::progress::Progress;
 use super::tools::{self, Tool};
@@ -23,17 +23,11 @@ const NAMESPACE: &str = "keda";
 /// them, which takes long.
 pub fn start(control_plane: &ControlPlane) -> Result<()> {
     let tools = tools::ensure(&[Tool::KedaOperator, Tool::KedaAdapter], Progress::stderr())?;
-    let folder = control_plane.folder().ok_or_else(|| {
-        Error::new(
-            "starting KEDA",
-            "the cluster was not started by the testbed",
-        )
-    })?;
     control_plane.install(Crd::KEDA)?;
     let [grpc, adapter, webhooks] = free_ports()?;
     let setup = Setup {
         kubeconfig: control_plane.kubeconfig().to_owned(),
-        certificates: certificates(folder)?,
+        certificates: certificates(control_plane.folder())?,
         grpc: format!("127.0.0.1:{grpc}"),
     };
     control_plane.kubectl(&["create", "namespace", NAMESPACE])?;

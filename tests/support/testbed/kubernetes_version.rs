@@ -1,6 +1,7 @@
 //! The version of Kubernetes that the control plane runs: the newest one, unless `FEAST_TESTBED_KUBERNETES` names
 //! another one that is pinned.
 
+use super::cluster::Cluster;
 use super::error::{Error, Result};
 use super::go_build::Module;
 
@@ -30,6 +31,21 @@ impl KubernetesVersion {
             let why = format!("the programs of {name:?} are not pinned, only those of {names}");
             Error::new(format!("reading {VARIABLE}"), why)
         })
+    }
+
+    /// Checks that the API server has the chosen version.
+    ///
+    /// # Errors
+    ///
+    /// A program of `FEAST_TESTBED_BIN` has another version, for which the tests are not written.
+    pub fn check(cluster: &Cluster) -> Result<()> {
+        let (expected, version) = (Self::chosen()?.name(), cluster.version()?);
+        if version == expected {
+            return Ok(());
+        }
+        let why = format!("it is {version}, and that of the tests is {expected}");
+        let help = "Remove kube-apiserver from the folder named by FEAST_TESTBED_BIN.";
+        Err(Error::new("checking the version of the API server", why).help(help))
     }
 
     /// Returns the minor version.

@@ -36,6 +36,18 @@ pub fn unavailable(release: &str) -> Option<String> {
     })
 }
 
+/// Returns the text of an executable file that runs a Python program.
+pub fn executable(python: &Path, program: &str) -> String {
+    let python = python.display().to_string();
+    // The system splits the first line at blanks, and limits its length.
+    if !python.contains(char::is_whitespace) && python.len() <= 120 {
+        return format!("#!{python} -I\n{program}");
+    }
+    // The second and third line are a command of the shell, and a string of Python.
+    let python = python.replace('\'', r"'\''");
+    format!("#!/bin/sh\n'''exec' '{python}' -I \"$0\" \"$@\"\n' '''\n{program}")
+}
+
 /// Returns the path of the program of a version, such as `1.15`, and installs it into the user's cache if it is
 /// missing. `binary` is its file name.
 pub fn ensure(release: &str, binary: &str, progress: Progress) -> Result<PathBuf> {
@@ -51,7 +63,7 @@ pub fn ensure(release: &str, binary: &str, progress: Progress) -> Result<PathBuf
     let Environment { path } = packages.ensure(progress)?;
     let python = path.join("bin/python");
     let text = fs::read_to_string(&program).doing(|| format!("reading {}", program.display()))?;
-    let text = format!("#!{} -I\n{text}", python.display());
+    let text = executable(&python, &text);
     let binary = path.join("bin").join(binary);
     if fs::read_to_string(&binary).is_ok_and(|existing| existing == text) {
         return Ok(binary);

@@ -1,6 +1,6 @@
 //! Finds the programs that the testbed runs. The search order is:
 //!
-//! 1. the folder named by `FEAST_TESTBED_BIN`, then the one named by `KUBEBUILDER_ASSETS`;
+//! 1. the folder named by `FEAST_TESTBED_BIN`;
 //! 2. the cache of earlier builds (`~/.cache/terraform-provider-feast/testbed/`);
 //! 3. the `PATH`, for `terraform` 1.11 or later, `tofu` and, when no control plane is wanted, `kubectl` (a
 //!    control plane gets the `kubectl` of its own version);
@@ -296,12 +296,10 @@ pub fn unavailable(tool: Tool) -> Result<Option<String>> {
 }
 
 fn find(tool: Tool, wanted: &[Tool]) -> Result<Option<PathBuf>> {
-    for variable in ["FEAST_TESTBED_BIN", "KUBEBUILDER_ASSETS"] {
-        if let Some(folder) = std::env::var_os(variable) {
-            let path = Path::new(&folder).join(tool.binary());
-            if path.is_file() {
-                return Ok(Some(path));
-            }
+    if let Some(folder) = std::env::var_os("FEAST_TESTBED_BIN") {
+        let path = Path::new(&folder).join(tool.binary());
+        if path.is_file() {
+            return Ok(Some(path));
         }
     }
     if tool.package().is_some() {

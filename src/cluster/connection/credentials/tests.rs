@@ -84,6 +84,32 @@ async fn a_token_file_is_trimmed() {
     assert_eq!(authorization(&credentials).await, header);
 }
 
+#[tokio::test]
+async fn a_token_file_takes_precedence_over_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let user = AuthInfo {
+        token: Some(SecretString::from("stale".to_owned())),
+        token_file: Some(path.display().to_string()),
+        ..AuthInfo::default()
+    };
+    let (credentials, info) = taken(user).unwrap();
+    assert_eq!(
+        info,
+        CredentialsInfo::Configured {
+            origin: format!("`tokenFile` (file {})", path.display()),
+            expires: None,
+            from_plugin: false,
+        }
+    );
+    let header = |token: &str| -> Result<String, String> { Ok(format!("Bearer {token}")) };
+    assert_eq!(authorization(&credentials).await, header("stale"));
+    std::fs::write(&path, "\n").unwrap();
+    assert_eq!(authorization(&credentials).await, header("stale"));
+    std::fs::write(&path, "fresh\n").unwrap();
+    assert_eq!(authorization(&credentials).await, header("fresh"));
+}
+
 /// A program that counts its runs.
 struct Counted {
     folder: tempfile::TempDir,

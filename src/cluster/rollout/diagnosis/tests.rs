@@ -409,5 +409,6 @@ fn a_job_reports_its_newest_pod() {
 }
 
 mod ended;
+mod halted;
 mod sidecars;
 mod stuck;

@@ -153,6 +153,44 @@ fn credentials_of_an_oidc_client_are_complete() {
 }
 
 #[test]
+fn extra_yaml_completes_the_oidc_properties_of_the_secret() {
+    let resolve = |keys: &[(&str, &str)]| {
+        resolve(
+            json!({
+                "authz": {"oidc": {"secretRef": {"name": "idp"}, "issuerUrl": "https://idp"}},
+                "extraYaml": "auth: {audience: prod, username: u}",
+            }),
+            &[(Kind::Secret, "idp", keys)],
+        )
+    };
+    let client = [
+        ("client_id", "x"),
+        ("client_secret", "s"),
+        ("password", "p"),
+    ];
+    assert_eq!(
+        resolve(&client),
+        Ok(json!({"auth": {
+            "type": "oidc",
+            "auth_discovery_url": DISCOVERY,
+            "audience": "prod",
+            "username": "u",
+            "client_id": "x",
+            "client_secret": "s",
+            "password": "p",
+        }}))
+    );
+    assert_eq!(
+        resolve(&[("audience", "dev")]),
+        Err(vec![
+            "Secret \"idp\" sets `audience`, which an attribute of the feature store or `extra_yaml` sets too. Remove \
+             one of the two"
+                .to_owned()
+        ])
+    );
+}
+
+#[test]
 fn the_batch_engine_comes_from_the_config_map() {
     let engine = |spark: Json, text: &str| {
         let engine = json!({"configMapRef": {"name": "e"}, "sparkApplication": spark});

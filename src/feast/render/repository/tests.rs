@@ -31,8 +31,19 @@ impl Lab {
         self.0.join(inner)
     }
 
+    /// Returns a command without the variables and the git settings of the developer and of the machine.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", std::env::var("PATH").unwrap())
+            .env("HOME", self.path("home"))
+            .env("GIT_CONFIG_NOSYSTEM", "1");
+        command
+    }
+
     fn git(&self, arguments: &[&str]) -> String {
-        let mut git = Command::new("git");
+        let mut git = self.command("git");
         git.arg("-C").arg(self.path("origin"));
         git.args([
             "-c",
@@ -74,12 +85,10 @@ impl Lab {
             &self.path("ssh").display().to_string(),
         );
         let path = std::env::var("PATH").unwrap();
-        Command::new("bash")
+        self.command("bash")
             .args(["-c", &kubernetes(&script)])
             .current_dir(self.path("home"))
-            .env_clear()
             .env("PATH", format!("{}:{path}", self.path("bin").display()))
-            .env("HOME", self.path("home"))
             .envs(environment.iter().copied())
             .output()
             .unwrap()
@@ -277,22 +286,34 @@ fn the_url_is_not_stored() {
 #[test]
 fn pods_that_share_a_pvc_wait_for_each_other() {
     let lab = Lab::new("shared");
-    // A git that records when the lock is not held.
-    let taken = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)";
+    // A git that records for each call whether another process holds the lock.
+    let lock = "\
+import fcntl, sys
+try:
+    fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    print(\"free\")
+except BlockingIOError:
+    print(\"held\")
+except FileNotFoundError:
+    print(\"free\")
+";
     let path = std::env::var("PATH").unwrap();
     lab.program(
         "git",
         &format!(
-            "python3 -c '{taken}' \"$HOME/p.lock\" 2> /dev/null && echo \"$@\" >> \"$HOME/beside\"\n\
-             PATH='{path}' exec git \"$@\"\n"
+            "python3 -c '{lock}' \"$HOME/p.lock\" >> \"$HOME/calls\"\nPATH='{path}' exec git \"$@\"\n"
         ),
     );
+    let mut calls = 0;
     for reference in ["main", "HEAD"] {
         let git = json!({"git": {"url": lab.url(), "ref": reference}});
         succeeded(&lab.run(git, &[]));
+        let text = fs::read_to_string(lab.path("home/calls")).unwrap();
+        let locks: Vec<&str> = text.lines().collect();
+        assert!(locks.len() > calls, "the second start calls git, too");
+        assert!(locks.iter().all(|lock| *lock == "held"), "{locks:?}");
+        calls = locks.len();
     }
-    let beside = fs::read_to_string(lab.path("home/beside")).unwrap_or_default();
-    assert_eq!(beside, "");
 }
 
 #[test]

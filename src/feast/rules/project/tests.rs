@@ -159,6 +159,35 @@ fn rejects_an_ssh_key_without_an_ssh_url() {
 }
 
 #[test]
+fn rejects_a_ca_certificate_without_an_https_url() {
+    let git = |url: &str, configs: Json, expected: &[(&str, &str)]| {
+        let git = json!({"url": url, "configs": configs, "caCertConfigMap": {"name": "ca"}});
+        directory("git-source", json!({"git": git}), expected);
+    };
+    for url in ["https://git.example.com/features", "${GIT_URL}"] {
+        git(url, json!({}), &[]);
+    }
+    for url in [
+        "http://git.example.com/features",
+        "git@git.example.com:features",
+        "ssh://git@git.example.com/features",
+        "/srv/features",
+    ] {
+        let summary = "`ca_cert_config_map` requires an HTTPS URL, and `url` is not one";
+        git(
+            url,
+            json!({}),
+            &[("feast_project_dir.git.ca_cert_config_map", summary)],
+        );
+        git(
+            url,
+            json!({"url.https://git.example.com/.insteadOf": url}),
+            &[],
+        );
+    }
+}
+
+#[test]
 fn warns_about_an_ssh_url_without_a_key() {
     let git = |git: Json, warned: bool| {
         let store = json!({"name": "demo", "feastProject": "p", "feastProjectDir": {"git": git}});

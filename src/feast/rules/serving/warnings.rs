@@ -4,7 +4,8 @@
 use super::super::Violation;
 use super::super::accessors::{LOCAL, ONLINE, SCALING, local, online, online_disabled, scaled_by};
 use crate::feast::config::{
-    FeatureStore, Mcp, OnlineStore, OnlineStoreType, RegistryStoreType, WorkerConfigs,
+    AuditSink, FeatureStore, LogLevel, Mcp, OnlineStore, OnlineStoreType, RegistryStoreType,
+    WorkerConfigs,
 };
 use crate::schema::Path;
 
@@ -157,6 +158,70 @@ pub(in crate::feast::rules) fn push_batching(store: &FeatureStore) -> Vec<Violat
         "`offline_push_batching` has no effect",
         "Feast batches pushed rows only if both `batch_size` and `batch_interval_seconds` are set. Set both.",
     )]
+}
+
+/// Warns about a section that no code of Feast's Python server reads.
+pub(in crate::feast::rules) fn feature_logging(store: &FeatureStore) -> Vec<Violation> {
+    let logging =
+        enabled_online(store).and_then(|it| it.serving.as_ref()?.feature_logging.as_ref());
+    if !logging.is_some_and(|it| it.enabled) {
+        return Vec::new();
+    }
+    let path = Path::of(ONLINE).attribute("serving.feature_logging");
+    vec![Violation::new(
+        path.clone(),
+        [
+            path.attribute("enabled"),
+            Path::of(ONLINE).attribute("disabled"),
+        ],
+        "Feast 0.67 does not log served features",
+        "The online server of Feast 0.66 and 0.67 reads `feature_logging`, and does not use it. Remove it.",
+    )]
+}
+
+/// Warns that the audit log is empty: its lines have the level INFO, and Feast's default log level is `warning`.
+pub(in crate::feast::rules) fn audit_log_level(store: &FeatureStore) -> Vec<Violation> {
+    const CATEGORY: &str = "audit_logging";
+    let Some(block) = enabled_online(store) else {
+        return Vec::new();
+    };
+    let server = block.server.as_ref();
+    let level = server.and_then(|server| server.log_level);
+    if matches!(level, Some(LogLevel::Info | LogLevel::Debug)) {
+        return Vec::new();
+    }
+    let path = Path::of(ONLINE);
+    let serving = block.serving.as_ref();
+    let audit = serving.and_then(|it| it.audit_logging.as_ref());
+    let writes_to_logger = audit.is_some_and(|it| it.enabled && it.sink == Some(AuditSink::Logger));
+    let metrics = serving.and_then(|it| it.metrics.as_ref());
+    let has_metrics = metrics.is_some_and(|it| it.enabled)
+        || server.is_some_and(|server| server.metrics == Some(true));
+    let category = metrics.and_then(|it| it.categories.as_ref()?.get(CATEGORY));
+    let has_category = has_metrics && category == Some(&true);
+    let sink = path.attribute("serving.audit_logging.sink");
+    let category = path.attribute("serving.metrics.categories").key(CATEGORY);
+    [(sink, writes_to_logger), (category, has_category)]
+        .into_iter()
+        .filter(|(_, is_set)| *is_set)
+        .map(|(at, _)| {
+            Violation::new(
+                at.clone(),
+                [
+                    at,
+                    path.attribute("serving.audit_logging.enabled"),
+                    path.attribute("serving.metrics.enabled"),
+                    path.attribute("server.metrics"),
+                    path.attribute("server.log_level"),
+                    path.attribute("disabled"),
+                ],
+                "The audit log is empty with this log level",
+                "Feast writes this log with the level INFO to the Python logger `feast.audit`, which shows only warnings \
+                 and errors by default. Set `log_level = \"info\"` in `services.online_store.server`, or use \
+                 `audit_logging` with another sink.",
+            )
+        })
+        .collect()
 }
 
 pub(in crate::feast::rules) fn mcp_sessions(store: &FeatureStore) -> Vec<Violation> {
@@ -314,6 +379,52 @@ mod tests {
                 "`offline_push_batching` has no effect",
             )],
         );
+    }
+
+    #[test]
+    fn warns_about_feature_logging() {
+        let check = |enabled: bool, expected: &[(&str, &str)]| {
+            let serving = json!({"featureLogging": {"enabled": enabled, "queueCapacity": 10}});
+            let services = json!({"onlineStore": {"serving": serving}});
+            warns("feature-logging", services, expected);
+        };
+        check(false, &[]);
+        check(
+            true,
+            &[(
+                "services.online_store.serving.feature_logging",
+                "Feast 0.67 does not log served features",
+            )],
+        );
+    }
+
+    #[test]
+    fn warns_about_an_audit_log_below_the_log_level() {
+        let check = |serving: Json, server: Json, expected: &[&str]| {
+            let summary = "The audit log is empty with this log level";
+            let expected: Vec<_> = expected.iter().map(|path| (*path, summary)).collect();
+            let services = json!({"onlineStore": {"serving": serving, "server": server}});
+            warns("audit-log-level", services, &expected);
+        };
+        let sink = |sink: &str| json!({"auditLogging": {"enabled": true, "sink": sink}});
+        let at_sink = "services.online_store.serving.audit_logging.sink";
+        check(sink("logger"), json!({}), &[at_sink]);
+        check(sink("logger"), json!({"logLevel": "error"}), &[at_sink]);
+        check(sink("logger"), json!({"logLevel": "info"}), &[]);
+        check(sink("logger"), json!({"logLevel": "debug"}), &[]);
+        check(sink("stdout"), json!({}), &[]);
+        check(json!({"auditLogging": {"enabled": true}}), json!({}), &[]);
+        let off = json!({"auditLogging": {"enabled": false, "sink": "logger"}});
+        check(off, json!({}), &[]);
+        let category = |enabled: bool| {
+            let categories = json!({"audit_logging": true, "push": true});
+            json!({"metrics": {"enabled": enabled, "categories": categories}})
+        };
+        let at_category = "services.online_store.serving.metrics.categories[\"audit_logging\"]";
+        check(category(true), json!({}), &[at_category]);
+        check(category(true), json!({"logLevel": "info"}), &[]);
+        check(category(false), json!({}), &[]);
+        check(category(false), json!({"metrics": true}), &[at_category]);
     }
 
     #[test]

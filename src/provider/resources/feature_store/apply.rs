@@ -3,6 +3,7 @@
 
 mod create;
 mod prepare;
+mod roll_out;
 pub mod wait;
 
 use std::collections::BTreeMap;
@@ -14,13 +15,9 @@ use tokio::time::Instant;
 
 use crate::cluster::apply::{DesiredState, Outcome, PendingCertificates};
 use crate::cluster::rollout::Wait;
-use crate::cluster::{self, CancellationToken, Reason};
-use crate::feast::config::ScalingStatus;
-use crate::feast::names;
+use crate::cluster::{self, CancellationToken, PvcPolicy, Reason};
 use crate::feast::ownership::Occupied;
-use crate::feast::spec::Store;
-use crate::kubernetes::field_path::FieldPath;
-use crate::kubernetes::{Key, Kind};
+use crate::kubernetes::Key;
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::provider::{ApplyResourceChangeRequest, ApplyResourceChangeResponse};
@@ -36,9 +33,7 @@ use super::private_state::{PrivateState, RolloutProgress};
 use super::rewrites::is_recorded;
 use super::{computed, identity};
 use prepare::{Awaited, Prepared, ResolvedStore};
-
-/// The number of times that an apply waits for the rollout again because another client changed the number of replicas.
-const REPLICAS_ATTEMPTS: u32 = 3;
+use roll_out::RolledOut;
 
 /// Creates or updates a feature store.
 pub async fn apply(
@@ -73,13 +68,6 @@ pub async fn apply(
             diagnostics,
         },
     }
-}
-
-/// The result of a rollout.
-struct RolledOut {
-    status: Option<ScalingStatus>,
-    /// Why Deployments are not complete.
-    errors: Vec<cluster::Error>,
 }
 
 struct ApplyOperation<'a> {
@@ -121,6 +109,8 @@ impl ApplyOperation<'_> {
             return undone;
         }
         let rollout = self.roll_out(&mut prepared, &mut outcome).await;
+        self.prune_after_rollout(&prepared, &mut outcome, &rollout)
+            .await;
         if self.is_create() {
             self.end_create(&prepared, &mut outcome, &rollout).await;
             if is_overtaken(&outcome) {
@@ -189,16 +179,8 @@ impl ApplyOperation<'_> {
             }
             .boxed()
         };
-        let store = &prepared.desired.store;
-        let desired = DesiredState {
-            store: &prepared.store,
-            objects: &prepared.resolved.objects,
-            prior: &self.prior.observed,
-            pvc_policy: &data_loss::policy(&self.prior, store),
-            repair_drift: !self.is_create(),
-            deadline: self.started + self.timeout(&prepared.desired),
-            wait_for_job: (store.wait_for_rollout).then(|| self.wait(prepared)),
-        };
+        let pvc_policy = data_loss::policy(&self.prior, &prepared.desired.store);
+        let desired = self.desired_state(prepared, &pvc_policy);
         let certificates = awaited.map(|awaited| PendingCertificates {
             requested_by: &awaited.blocked_by,
             wait: &wait,
@@ -208,58 +190,19 @@ impl ApplyOperation<'_> {
             .await
     }
 
-    /// Waits for the rollout, if the configuration asks for that and all objects were written.
-    ///
-    /// If another client changes the number of replicas meanwhile, as the controller of a deleted autoscaler can, the
-    /// number of the configuration is written again.
-    async fn roll_out(&self, prepared: &mut Prepared, outcome: &mut Outcome) -> RolledOut {
-        let mut rollout = RolledOut {
-            status: deployment_status(&prepared.store.name, &outcome.objects),
-            errors: Vec::new(),
-        };
-        for attempt in 1..=REPLICAS_ATTEMPTS {
-            let store = &prepared.desired.store;
-            if !outcome.errors.is_empty() || !store.wait_for_rollout {
-                break;
-            }
-            let wait = self.wait(prepared);
-            let (cluster, name) = (&prepared.cluster, &prepared.store);
-            let (deployment, errors) = wait::complete(cluster, name, store, &wait, self.stop).await;
-            if let Some(live) = &deployment {
-                rollout.status = Some(computed::rollout_state(live).0);
-            }
-            rollout.errors = errors;
-            let replicas_differ =
-                deployment.is_some_and(|live| wait::replicas_differ(store, &live));
-            if !replicas_differ
-                || has_other_replicas(store, outcome)
-                || !rollout.errors.is_empty()
-                || attempt == REPLICAS_ATTEMPTS
-            {
-                break;
-            }
-            self.write_again(prepared, outcome).await;
-        }
-        rollout
-    }
-
-    /// Writes the objects again, over those that exist now.
-    async fn write_again(&self, prepared: &mut Prepared, outcome: &mut Outcome) {
-        let keys = prepared.resolved.objects.manifests.keys();
-        let keys = keys.cloned().collect();
-        let live = (prepared.cluster).read(&prepared.store, &keys, self.stop);
-        match live.await {
-            Ok(live) => prepared.live = live,
-            Err(error) => return outcome.errors.push(error),
-        }
-        match self.write(prepared).await {
-            Ok(again) => {
-                outcome.objects = again.objects;
-                outcome.changed.extend(again.changed);
-                outcome.differences.extend(again.differences);
-                outcome.errors.extend(again.errors);
-            }
-            Err(errors) => outcome.errors.extend(errors),
+    fn desired_state<'b>(
+        &'b self,
+        prepared: &'b Prepared,
+        pvc_policy: &'b PvcPolicy,
+    ) -> DesiredState<'b> {
+        let store = &prepared.desired.store;
+        DesiredState {
+            store: &prepared.store,
+            objects: &prepared.resolved.objects,
+            prior: &self.prior.observed,
+            pvc_policy,
+            deadline: self.started + self.timeout(&prepared.desired),
+            wait_for_job: (store.wait_for_rollout).then(|| self.wait(prepared)),
         }
     }
 
@@ -289,15 +232,18 @@ impl ApplyOperation<'_> {
             false => "Cannot update the feature store",
         };
         let manifests = &prepared.desired.objects.manifests;
-        let attributes = AttributePaths {
-            block: self.prior.block,
-            planned: self.planned,
-        };
         let diagnostics = errors.iter().map(|error| {
             let diagnostic = diagnostics::cluster_error(summary, error);
-            diagnostics::at_attributes(diagnostic, attributes.of_error(manifests, error))
+            diagnostics::at_attributes(diagnostic, self.attributes().of_error(manifests, error))
         });
         diagnostics.collect()
+    }
+
+    fn attributes(&self) -> AttributePaths<'_> {
+        AttributePaths {
+            block: self.prior.block,
+            planned: self.planned,
+        }
     }
 
     /// Returns the new state; null if nothing was written.
@@ -320,7 +266,7 @@ impl ApplyOperation<'_> {
                 state.set(name, planned.clone());
             }
         }
-        if outcome.errors.is_empty() {
+        if outcome.errors.is_empty() && outcome.deferred.is_empty() {
             return state;
         }
         let existing = self.existing(prepared, outcome);
@@ -342,32 +288,41 @@ impl ApplyOperation<'_> {
             ownership, sources, ..
         } = &prepared.resolved;
         let owner_id = || ownership.owner_id().map(str::to_owned);
+        // Without `..`, so that a new field is not forgotten here.
         PrivateState {
             rollout: match is_written && rollout.errors.is_empty() {
                 true => RolloutProgress::Complete,
                 false => RolloutProgress::Pending,
             },
+            secrets_changed: false,
             // After a failure, the pods can still run with the sources of the last apply.
             sources: match is_written {
                 true => sources.clone(),
                 false => self.prior.private.sources.clone(),
             },
             owner_id: self.prior.private.owner_id.clone().or_else(owner_id),
-            last_applied: match is_written {
-                true => prepared.desired.objects.manifests.clone(),
-                false => self.existing(prepared, outcome),
-            },
+            last_applied: self.existing(prepared, outcome),
             kept_pvcs: data_loss::kept_pvcs(&self.prior, &prepared.desired.store, &outcome.objects),
             rewrites: self.prior.private.rewrites.after(outcome),
-            ..PrivateState::default()
+            changed: BTreeMap::new(),
+            applied_attributes: None,
+            planned: Manifests::new(),
+            is_checked: false,
+            is_moved: false,
         }
     }
 
-    /// Returns the manifests of the existing objects after a failure: the planned one of an object that was written,
-    /// and the one of the last apply otherwise.
+    /// Returns the manifests of the existing objects: the planned ones, and those of the last apply for objects that
+    /// are left for the previous pods. After a failure, an object that was not written has the one of the last apply.
     fn existing(&self, prepared: &Prepared, outcome: &Outcome) -> Manifests {
         let planned = &prepared.desired.objects.manifests;
         let last_applied = &self.prior.private.last_applied;
+        if outcome.errors.is_empty() {
+            let deferred = outcome.deferred.iter();
+            let deferred =
+                deferred.filter_map(|key| Some((key.clone(), last_applied.get(key)?.clone())));
+            return planned.clone().into_iter().chain(deferred).collect();
+        }
         let manifest = |key: &Key| {
             let is_written = outcome.changed.contains(key);
             let applied = last_applied.get(key).filter(|_| !is_written);
@@ -410,23 +365,10 @@ impl ApplyOperation<'_> {
     }
 }
 
-/// Returns whether admission control stored another number of replicas than was applied.
-fn has_other_replicas(store: &Store, outcome: &Outcome) -> bool {
-    let key = Key::new(Kind::Deployment, names::main(&store.name));
-    let replicas = FieldPath::of(&["spec", "replicas"]);
-    let mut changes = outcome.differences.get(&key).into_iter().flatten();
-    changes.any(|change| change.field == replicas)
-}
-
 /// Returns whether another create has become the owner of the feature store.
 fn is_overtaken(outcome: &Outcome) -> bool {
     let mut errors = outcome.errors.iter();
     errors.any(|error| matches!(error.reason, Reason::OwnerChanged))
-}
-
-fn deployment_status(store: &str, exists: &BTreeMap<Key, Json>) -> Option<ScalingStatus> {
-    let key = Key::new(Kind::Deployment, names::main(store));
-    Some(computed::rollout_state(exists.get(&key)?).0)
 }
 
 #[cfg(test)]
@@ -435,6 +377,7 @@ mod tests {
 
     use super::*;
     use crate::feast::ownership::Ownership;
+    use crate::kubernetes::Kind;
     use crate::provider::tests::test_provider::{TestProvider, errors, summaries};
 
     const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";

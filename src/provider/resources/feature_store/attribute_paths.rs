@@ -35,10 +35,9 @@ impl AttributePaths<'_> {
                 let is_cron_job = error.target.kind == Kind::CronJob.as_str();
                 let resources = diagnostics::required_resources_attributes(message, is_cron_job);
                 let violated = diagnostics::pod_security_attribute(message);
-                let priority_class = (error.reason.is_missing_priority_class())
-                    .then(|| Path::of("services.priority_class_name"));
-                let paths = violated.into_iter().chain(resources);
-                paths.chain(priority_class).collect()
+                let class = error.reason.missing_pod_class();
+                let class = class.map(|class| Path::of(class.attribute));
+                violated.into_iter().chain(resources).chain(class).collect()
             }
             (
                 Reason::Conflict(conflicts) | Reason::ChangedSincePlan(conflicts),

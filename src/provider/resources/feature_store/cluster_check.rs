@@ -12,6 +12,7 @@ use crate::cluster::apply::{self, Checked, Writes};
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
 use crate::feast::names;
 use crate::feast::ownership::{Occupied, Ownership};
+use crate::feast::remote_store::RemoteStoreError;
 use crate::feast::secrets::resolve::Secrets;
 use crate::feast::secrets::store_secret;
 use crate::feast::spec::Registry;
@@ -35,7 +36,9 @@ pub struct Findings {
     pub manifests: BTreeMap<Key, Json>,
     /// The reason why the name of a new feature store is in use.
     pub occupied: Option<Occupied>,
-    /// Errors and warnings about values that do not fit the cluster.
+    /// The reason why the registry of another feature store cannot be used. The same run can create or change that one.
+    pub remote_store: Option<RemoteStoreError>,
+    /// Errors and warnings about other values that do not fit the cluster.
     pub diagnostics: Diagnostics,
     /// The user's Secrets and ConfigMaps that cannot be read.
     pub missing: Vec<cluster::Error>,
@@ -131,7 +134,6 @@ pub async fn check_update(
         manifests: &found.manifests,
         live: &found.live,
         prior: &observed,
-        repair_drift: true,
     };
     let (blockers, checked) = tokio::join!(
         cluster.blockers(store, &found.manifests, &observed, &found.live, stop),
@@ -180,7 +182,11 @@ impl Findings {
         desired: &DesiredStore,
         stop: &CancellationToken,
     ) {
-        let findings = check_values(cluster, desired, stop).await;
+        match check_remote_registry(cluster, desired, stop).await {
+            Ok(unusable) => self.remote_store = unusable,
+            Err(diagnostic) => self.diagnostics.push(diagnostic),
+        }
+        let findings = check_openshift(cluster, desired, stop).await;
         self.diagnostics.extend(findings);
         let contents = match present_contents(cluster, desired, stop).await {
             Ok(contents) => contents,
@@ -214,8 +220,21 @@ pub async fn check_values(
     desired: &DesiredStore,
     stop: &CancellationToken,
 ) -> Diagnostics {
+    let unusable = match check_remote_registry(cluster, desired, stop).await {
+        Ok(unusable) => unusable.as_ref().map(diagnostics::remote_store_error),
+        Err(diagnostic) => Some(diagnostic),
+    };
+    let findings = check_openshift(cluster, desired, stop).await;
+    unusable.into_iter().chain(findings).collect()
+}
+
+/// Returns an error or a warning for each value that does not fit OpenShift, or another cluster.
+async fn check_openshift(
+    cluster: &Cluster,
+    desired: &DesiredStore,
+    stop: &CancellationToken,
+) -> Diagnostics {
     let store = &desired.store;
-    let mut findings = Vec::from_iter(check_remote_registry(cluster, desired, stop).await);
     let on_openshift = [
         // OpenShift refuses the pods, after the old ones have ended.
         (store.has_default_group()).then(diagnostics::group_on_openshift),
@@ -225,38 +244,40 @@ pub async fn check_values(
     ];
     let on_openshift: Diagnostics = on_openshift.into_iter().flatten().collect();
     let elsewhere = Vec::from_iter(store.serving_certificates.then(diagnostics::not_openshift));
-    if !on_openshift.is_empty() || !elsewhere.is_empty() {
-        findings.extend(match cluster.is_openshift(stop).await {
-            Some(true) => on_openshift,
-            Some(false) => elsewhere,
-            None => Vec::new(),
-        });
+    if on_openshift.is_empty() && elsewhere.is_empty() {
+        return Vec::new();
     }
-    findings
+    match cluster.is_openshift(stop).await {
+        Some(true) => on_openshift,
+        Some(false) => elsewhere,
+        None => Vec::new(),
+    }
 }
 
-/// Returns an error if the registry of the feature store that the configuration names is not served. An account that
-/// may not read the other namespace skips the check.
+/// Returns the reason why the registry of the feature store that the configuration names cannot be used. An account
+/// that may not read the other namespace skips the check.
+///
+/// # Errors
+///
+/// The API server does not answer.
 async fn check_remote_registry(
     cluster: &Cluster,
     desired: &DesiredStore,
     stop: &CancellationToken,
-) -> Option<Diagnostic> {
+) -> Result<Option<RemoteStoreError>, Diagnostic> {
     let Registry::Remote(registry) = &desired.store.registry else {
-        return None;
+        return Ok(None);
     };
-    let remote_store = registry.store.as_ref()?;
+    let Some(remote_store) = &registry.store else {
+        return Ok(None);
+    };
     let key = Key::new(Kind::Service, remote_store.service());
     match cluster.get(&remote_store.namespace, &key, stop).await {
-        Ok(service) => {
-            let checked = remote_store.check_service(service.as_ref());
-            let error = checked.err()?;
-            Some(diagnostics::remote_store_error(&error))
-        }
-        Err(error) if error.is_forbidden() => None,
+        Ok(service) => Ok(remote_store.check_service(service.as_ref()).err()),
+        Err(error) if error.is_forbidden() => Ok(None),
         Err(error) => {
             let summary = "Cannot check the remote registry";
-            Some(diagnostics::cluster_error(summary, &error))
+            Err(diagnostics::cluster_error(summary, &error))
         }
     }
 }

@@ -19,7 +19,7 @@ pub fn attributes(store: &Store, objects: BTreeMap<String, String>) -> ComputedA
         id: format!("{}/{}", store.namespace, store.name),
         deployment_name: names::main(&store.name),
         strategy: store.strategy.as_str().to_owned(),
-        replicas_owner: store.replicas.owner().to_owned(),
+        replicas_owner: store.replicas.owner(),
         configuration_hash: String::new(),
         scaling_status: None,
         endpoints: spec::endpoints(store),

@@ -196,6 +196,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::provider::resources::feature_store::manifests;
     use crate::provider::resources::feature_store::parse::parse;
     use crate::provider::resources::feature_store::private_state::PrivateState;
     use crate::provider::resources::feature_store::testing::{block, value};
@@ -458,6 +459,32 @@ mod tests {
         assert_eq!(said, ["Data will be deleted", "Data was deleted"]);
         assert_eq!(provider.server.get(PVC), None);
         let private = provider.private(&deleted.0, &deleted.1);
+        assert_eq!(private.kept_pvcs, BTreeSet::new());
+    }
+
+    #[test]
+    fn a_pvc_is_not_deleted_before_the_rollout() {
+        let provider = TestProvider::new();
+        let on_pvc = provider.create(&store(&provider, true, &on_created()));
+        let mut waiting = config(true, &Json::Null);
+        // No controller rolls out the Deployment.
+        waiting["timeouts"] = json!({"update": "1s"});
+        waiting["services"]["onlineStore"]["persistence"] = in_database();
+        let (said, failed) = update(&provider, &on_pvc, &provider.config(&waiting));
+        assert_eq!(said, ["Data will be deleted", ""]);
+        assert!(provider.server.get(PVC).is_some());
+        let private = provider.private(&failed.0, &failed.1);
+        let pvc = Key::new(Kind::PersistentVolumeClaim, ONLINE);
+        assert!(private.last_applied.contains_key(&pvc));
+        let objects = manifests::attribute(&private.last_applied);
+        assert_eq!(failed.0.attribute("objects"), &objects);
+
+        let config = store(&provider, true, &in_database());
+        let (said, deleted) = update(&provider, &failed, &config);
+        assert_eq!(said, ["Data will be deleted", "Data was deleted"]);
+        assert_eq!(provider.server.get(PVC), None);
+        let private = provider.private(&deleted.0, &deleted.1);
+        assert!(!private.last_applied.contains_key(&pvc));
         assert_eq!(private.kept_pvcs, BTreeSet::new());
     }
 

@@ -5,16 +5,14 @@ pub mod attributes;
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use crate::cluster::Cluster;
 use crate::cluster::apply::to_apply_body;
 use crate::cluster::field_managers::OwnManagers;
 use crate::cluster::leftover_fields::leftover_fields;
 use crate::feast::config::{Drift, DriftKind, DriftPolicy};
-use crate::feast::secrets::manifest_redaction::{
-    is_secret, is_set_by_provider, redact_manifest, redact_variable,
-};
+use crate::feast::secrets::manifest_redaction::redact_field;
 use crate::feast::secrets::source::Source;
 use crate::kubernetes::diff::foreign::foreign;
 use crate::kubernetes::diff::{FieldChange, changes};
@@ -184,13 +182,17 @@ impl DriftEntry {
         }
     }
 
-    /// Writes a changed value to the attributes that set the field.
+    /// Writes a changed value to the attributes that set the field. A required attribute keeps its value if the field was
+    /// removed, because the state could not be decoded without it.
     pub fn show(&self, block: &Block, state: &mut Value) {
         if !self.is_of_manifest() {
             return;
         }
         for place in attributes::of(block, state, &self.object, &self.change.field) {
             let value = self.change.live.as_ref().map(|live| place.value(live));
+            if value.is_none() && place.is_required {
+                continue;
+            }
             let Some((last, parents)) = place.path.steps().split_last() else {
                 continue;
             };
@@ -248,32 +250,6 @@ fn put(parent: &mut Value, step: &Step, value: Option<Value>) {
     }
 }
 
-/// Returns the value of a field as far as it is shown. Returns `None` for the literal value of an environment variable
-/// and for a credential in the metadata of a KEDA trigger.
-fn redact_field(field: &FieldPath, value: &Json) -> Option<Json> {
-    let is = |step: &FieldStep, name: &str| *step == FieldStep::Name(name.to_owned());
-    match field.steps() {
-        [.., env, FieldStep::Keys(keys), part] if is(env, "env") && is(part, "value") => {
-            let is_own = keys.iter().any(|(_, name)| is_set_by_provider(name));
-            is_own.then(|| value.clone())
-        }
-        [.., env, FieldStep::Keys(_)] if is(env, "env") => Some(redact_variable(value)),
-        [
-            ..,
-            triggers,
-            FieldStep::Index(_),
-            settings,
-            FieldStep::Name(name),
-        ] if is(triggers, "triggers") && is(settings, "metadata") && is_secret(name) => None,
-        // Whether the value is shown depends on the name of the field.
-        [.., FieldStep::Name(name)] => {
-            let object = json!({ name: value });
-            redact_manifest(&object).get(name).cloned()
-        }
-        _ => Some(redact_manifest(value)),
-    }
-}
-
 /// Returns whether the field is the content of a Secret or ConfigMap.
 pub fn is_content(field: &FieldPath) -> bool {
     let first = field.steps().first();
@@ -295,6 +271,45 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::provider::resources::feature_store::testing;
+
+    #[test]
+    fn a_required_attribute_keeps_the_value_of_a_removed_field() {
+        let block = testing::block();
+        let keda = json!({"triggers": [], "minReplicas": 2, "maxReplicas": 4});
+        let state =
+            json!({"name": "x", "feastProject": "p", "services": {"scaling": {"keda": keda}}});
+        let state = testing::value(&block, &state);
+        let shown = |field: &str, live: Option<Json>| {
+            let entry = DriftEntry {
+                object: Key::new(Kind::ScaledObject, "feast-x"),
+                kind: match live {
+                    Some(_) => DriftKind::Changed,
+                    None => DriftKind::Removed,
+                },
+                change: FieldChange {
+                    field: FieldPath::of(&["spec", field]),
+                    wanted: Some(json!(1)),
+                    live,
+                    author: None,
+                },
+            };
+            let mut state = state.clone();
+            entry.show(&block, &mut state);
+            let keda = state.attribute("services.scaling.keda");
+            ["min_replicas", "max_replicas"].map(|name| keda.attribute(name).clone())
+        };
+        let [two, three, four] = [2, 3, 4].map(Value::integer);
+        for (field, live, expected) in [
+            ("minReplicaCount", Some(json!(3)), [&three, &four]),
+            ("minReplicaCount", None, [&Value::Null, &four]),
+            ("maxReplicaCount", Some(json!(3)), [&two, &three]),
+            ("maxReplicaCount", None, [&two, &four]),
+        ] {
+            let found = shown(field, live.clone());
+            assert_eq!(found.each_ref(), expected, "{field}: {live:?}");
+        }
+    }
 
     #[test]
     fn hides_the_content_of_secrets() {
@@ -340,32 +355,6 @@ mod tests {
             ),
         ] {
             assert_eq!(described(object, kind, names), *expected, "{names:?}");
-        }
-    }
-
-    #[test]
-    fn hides_values_that_can_be_credentials() {
-        let variable = |name: &str| json!({"name": name, "value": "hunter2"});
-        let hidden = json!([{"name": "A", "value": "(not shown)"}]);
-        let trigger = |password: &str| json!({"type": "redis", "metadata": {"password": password}});
-        let object =
-            json!({"env": [variable("A")], "triggers": [trigger("hunter2")], "image": "i"});
-        for (field, expected) in [
-            (".env", Some(hidden.clone())),
-            (".env[name=\"A\"]", Some(hidden[0].clone())),
-            (".env[name=\"A\"].value", None),
-            (".env[name=\"A\"].name", Some(json!("A"))),
-            (".triggers", Some(json!([trigger("(not shown)")]))),
-            (".triggers[0].metadata.password", None),
-            (".triggers[0].type", Some(json!("redis"))),
-            (".image", Some(json!("i"))),
-        ] {
-            let path = FieldPath::resolve(&object, field).unwrap();
-            assert_eq!(
-                redact_field(&path, path.get(&object).unwrap()),
-                expected,
-                "{field}"
-            );
         }
     }
 }

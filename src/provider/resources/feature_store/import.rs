@@ -18,7 +18,7 @@ use crate::schema::{Block, Diagnostic, Diagnostics, MismatchError, Value, encode
 use super::desired_store::DesiredStore;
 use super::import_operator::import_from_operator;
 use super::parse::{Parsed, live_was_scaled, parse_over};
-use super::private_state::PrivateState;
+use super::private_state::{PrivateState, RolloutProgress};
 use super::{computed, identity};
 
 /// The first state of a feature store.
@@ -44,7 +44,9 @@ pub async fn import(
             };
         }
     };
-    if !settings.cluster_is_known() && request.client.deferral_allowed {
+    let is_unknown = !settings.cluster_is_known()
+        || (target.namespace.is_none() && settings.namespace().is_none());
+    if is_unknown && request.client.deferral_allowed {
         return ImportResourceStateResponse {
             deferred: Some(Deferred::ProviderConfigUnknown),
             ..ImportResourceStateResponse::default()
@@ -199,6 +201,11 @@ fn from_secret(
         ..parsed
     };
     let mut private = PrivateState {
+        // The next update records that the create is complete.
+        rollout: match ownership.is_incomplete() {
+            true => RolloutProgress::Pending,
+            false => RolloutProgress::Complete,
+        },
         owner_id: ownership.owner_id().map(str::to_owned),
         ..PrivateState::default()
     };

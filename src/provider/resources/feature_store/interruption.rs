@@ -1,5 +1,9 @@
 //! Updates that interrupt the feature store.
 
+use std::collections::BTreeSet;
+
+use serde_json::Value as Json;
+
 use crate::feast::names;
 use crate::feast::secrets::store_secret;
 use crate::feast::spec::{Replicas, Strategy};
@@ -10,7 +14,8 @@ use crate::schema::Diagnostic;
 use super::desired_store::DesiredStore;
 use super::prior_state::PriorState;
 
-/// Returns a warning if an update stops all pods before it starts new ones.
+/// Returns a warning if an update stops all pods before it starts new ones, or if Services lead to ports on which only
+/// new pods listen.
 pub fn warning(prior: &PriorState<'_>, desired: &DesiredStore) -> Option<Diagnostic> {
     let DesiredStore { store, objects } = desired;
     let deployment = Key::new(Kind::Deployment, names::main(&store.name));
@@ -27,15 +32,39 @@ pub fn warning(prior: &PriorState<'_>, desired: &DesiredStore) -> Option<Diagnos
     let replaces_pods = differs(&deployment, "/spec/template")
         || differs(&secret, &file)
         || prior.private.secrets_changed;
-    let interrupts = store.strategy == Strategy::Recreate && has_pods && replaces_pods;
-    interrupts.then(|| diagnostics::interruption(store.allows_several_pods()))
+    if !has_pods || !replaces_pods {
+        return None;
+    }
+    if store.strategy == Strategy::Recreate {
+        return Some(diagnostics::interruption(store.allows_several_pods()));
+    }
+    let moved: Vec<&Key> = (objects.manifests.iter())
+        .filter(|(key, manifest)| moves_port(prior.observed.get(*key), manifest))
+        .map(|(key, _)| key)
+        .collect();
+    (!moved.is_empty()).then(|| diagnostics::moved_ports(&moved))
+}
+
+/// Returns whether the Service leads to other ports of the pods than before. A port that is added or removed does not
+/// count.
+fn moves_port(before: Option<&Json>, manifest: &Json) -> bool {
+    let ports = |service: &Json| -> Option<BTreeSet<String>> {
+        let ports = service["spec"]["ports"].as_array()?.iter();
+        Some(ports.map(|port| port["targetPort"].to_string()).collect())
+    };
+    let is_service = manifest["kind"] == Kind::Service.as_str();
+    let (Some(before), Some(after)) = (before.and_then(ports), ports(manifest)) else {
+        return false;
+    };
+    is_service && !before.is_subset(&after) && !after.is_subset(&before)
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value as Json, json};
 
-    use crate::kubernetes::Kind;
+    use super::moves_port;
+    use crate::kubernetes::{Key, Kind};
     use crate::provider::diagnostics;
     use crate::provider::resources::feature_store::testing::{block, plan, stored, value};
     use crate::schema::Value;
@@ -90,6 +119,48 @@ mod tests {
                 "{before} → {after}"
             );
         }
+    }
+
+    #[test]
+    fn warns_of_services_that_lead_to_ports_of_new_pods() {
+        let block = block();
+        let with_server = |server: Json| {
+            let mut services = databases();
+            services["onlineStore"]["server"] = server;
+            let scaled = json!({"scaling": {"replicas": 3}});
+            value(&block, &with(services, &scaled))
+        };
+        let tls = json!({"tls": {"secretRef": {"name": "certificate"}}});
+        let online = Key::new(Kind::Service, "feast-x-online");
+        let warning = || vec![diagnostics::moved_ports(&[&online])];
+        for (before, after, expected) in [
+            (json!({}), tls.clone(), warning()),
+            (tls, json!({}), warning()),
+            (json!({}), json!({"image": "feast:2"}), vec![]),
+        ] {
+            let prior = stored(&block, &with_server(before.clone()));
+            let planned = plan(&block, Some(&prior), &with_server(after.clone()));
+            assert_eq!(planned.diagnostics, expected, "{before} → {after}");
+        }
+    }
+
+    #[test]
+    fn added_and_removed_ports_are_not_moved() {
+        let service = |ports: &[u16]| {
+            let ports: Vec<Json> = ports.iter().map(|it| json!({"targetPort": it})).collect();
+            json!({"kind": "Service", "spec": {"ports": ports}})
+        };
+        for (before, after, expected) in [
+            (vec![6566], vec![6567], true),
+            (vec![6566, 8000], vec![6567, 8000], true),
+            (vec![6566], vec![6566, 8000], false),
+            (vec![6566, 8000], vec![6566], false),
+            (vec![6566], vec![6566], false),
+        ] {
+            let moves = moves_port(Some(&service(&before)), &service(&after));
+            assert_eq!(moves, expected, "{before:?} → {after:?}");
+        }
+        assert!(!moves_port(None, &service(&[6566])));
     }
 
     #[test]

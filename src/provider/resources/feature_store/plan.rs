@@ -25,6 +25,7 @@ use super::parse::{Parsed, parse_over};
 use super::preflight::Preflight;
 use super::prior_state::{PriorState, store_name};
 use super::private_state::{PrivateState, RolloutProgress};
+use super::refreshed_stores::RefreshedStores;
 use super::replacement::{Old, Replacement};
 use super::{computed, conflicts, drift, identity, ignored, interruption, recreated_services};
 
@@ -35,21 +36,24 @@ pub async fn plan(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
+    refreshed: &RefreshedStores,
     validated_config: &Value,
     request: PlanResourceChangeRequest,
 ) -> PlanResourceChangeResponse {
     let force = settings.options().force_conflicts;
+    let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
     let (mut planned, store) = plan_offline(
-        block,
+        &prior,
         settings.namespace(),
         force,
         validated_config,
         &request,
     );
-    if settings.namespace_is_empty() && is_replaced_by_default_namespace(&request.config, &planned)
+    if settings.namespace_is_default()
+        && is_replaced_by_default_namespace(&request.config, &planned)
     {
         return PlanResourceChangeResponse {
-            diagnostics: vec![diagnostics::empty_namespace(&request.prior_state)],
+            diagnostics: vec![diagnostics::missing_namespace(&request.prior_state)],
             state: request.prior_state,
             ..PlanResourceChangeResponse::default()
         };
@@ -61,13 +65,13 @@ pub async fn plan(
         let diagnostics = replacement.check(&store, settings, stop).await;
         planned.diagnostics.extend(diagnostics);
     }
-    if planned.state != request.prior_state && !store.is_checked {
+    if settings.preflight() && planned.state != request.prior_state && !store.is_checked {
         let preflight = Preflight {
             block,
             planned: &planned.state,
             store: &store,
-            prior: (!request.prior_state.is_null())
-                .then(|| PrivateState::decode(block, &request.prior_state, &request.prior_private)),
+            refreshed,
+            prior: (!request.prior_state.is_null()).then_some(&prior.private),
         };
         let diagnostics = preflight.run(settings, stop).await;
         planned.diagnostics.extend(diagnostics);
@@ -84,7 +88,7 @@ pub struct PlannedStore {
     pub store: Option<StoreName>,
     /// `None` while any value of its configuration is unknown.
     pub desired: Option<DesiredStore>,
-    /// Its configuration in the serde form.
+    /// Its configuration in the serde form, with its namespace, as its apply records it.
     pub configuration: Json,
     /// Set if another feature store is destroyed first, and the plan has to check the replacement.
     pub replacement: Option<Replacement>,
@@ -95,26 +99,25 @@ pub struct PlannedStore {
 /// Plans without a cluster. Returns what the cluster can be asked about; `None` for a destroy and an invalid
 /// configuration.
 ///
-/// `default_namespace` is the one of the provider block, `None` while it is unknown. With `force`, an apply takes
-/// fields that other field managers have applied.
+/// `prior` is the prior state of the request. `default_namespace` is the one of the provider block, `None` while it is
+/// unknown. With `force`, an apply takes fields that other field managers have applied.
 pub fn plan_offline(
-    block: &Block,
+    prior: &PriorState<'_>,
     default_namespace: Option<&str>,
     force: bool,
     validated_config: &Value,
     request: &PlanResourceChangeRequest,
 ) -> (PlanResourceChangeResponse, Option<PlannedStore>) {
-    let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
     if request.proposed_new_state.is_null() {
         let planned = PlanResourceChangeResponse {
             private: request.prior_private.clone(),
             identity: request.prior_identity.clone(),
-            diagnostics: data_loss::warnings(&prior, &PlannedChange::Destroy),
+            diagnostics: data_loss::warnings(prior, &PlannedChange::Destroy),
             ..PlanResourceChangeResponse::default()
         };
         return (planned, None);
     }
-    match plan_change(&prior, default_namespace, force, validated_config, request) {
+    match plan_change(prior, default_namespace, force, validated_config, request) {
         Ok((planned, store)) => (planned, Some(store)),
         Err(diagnostics) => {
             let planned = PlanResourceChangeResponse {
@@ -171,7 +174,7 @@ fn plan_change(
     let store = PlannedStore {
         store: store_name(&state),
         desired,
-        configuration: parsed.json,
+        configuration: configuration(parsed.json, &state),
         replacement: replacement(prior, &requires_replace, request),
         is_checked: is_checked(prior),
     };
@@ -307,14 +310,23 @@ fn checked_private(prior: &PriorState<'_>) -> Private {
     checked.encode()
 }
 
-/// Defers the plan while the provider block is unknown, because the cluster is created in the same run. A client
-/// without deferrals gets the plan that the configuration determines.
+/// Defers the plan of a feature store without a namespace of its own while that of the provider block is unknown,
+/// because the same run determines it. A client without deferrals gets the plan that the configuration determines.
 fn deferred(
     default_namespace: Option<&str>,
     request: &PlanResourceChangeRequest,
 ) -> Option<Deferred> {
-    (default_namespace.is_none() && request.client.deferral_allowed)
+    let needs_default = request.config.attribute("namespace").is_null();
+    (needs_default && default_namespace.is_none() && request.client.deferral_allowed)
         .then_some(Deferred::ProviderConfigUnknown)
+}
+
+/// Returns the configuration with the planned namespace, which can come from the provider block.
+fn configuration(mut json: Json, state: &Value) -> Json {
+    if let Some(namespace) = state.attribute("namespace").as_str() {
+        json["namespace"] = Json::from(namespace);
+    }
+    json
 }
 
 fn set_namespace(state: &mut Value, default: Option<&str>, prior: &Value) {
@@ -433,11 +445,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::provider::resources::feature_store::prior_state::counters::{DECODED, RENDERED};
+    use crate::provider::resources::feature_store::prior_state::counters::{
+        DECODED, PRIVATE_DECODED, RENDERED,
+    };
     use crate::provider::resources::feature_store::testing;
     use crate::provider::resources::feature_store::testing::{
         Stored, plan, plan_request, request, stored, value,
     };
+    use crate::provider::tests::test_provider::TestProvider;
     use crate::schema::provider::ClientCapabilities;
 
     fn config(block: &Block, replicas: i32) -> Value {
@@ -627,20 +642,23 @@ mod tests {
     #[test]
     fn an_unknown_provider_block_defers_the_plan_if_the_client_can() {
         let block = testing::block();
-        let config = config(&block, 2);
-        for (default, deferral_allowed, expected) in [
-            (Some("ns"), true, None),
-            (None, false, None),
-            (None, true, Some(Deferred::ProviderConfigUnknown)),
+        let own = config(&block, 2);
+        let mut without = own.clone();
+        without.set("namespace", Value::Null);
+        for (config, default, deferral_allowed, expected) in [
+            (&without, Some("ns"), true, None),
+            (&without, None, false, None),
+            (&without, None, true, Some(Deferred::ProviderConfigUnknown)),
+            (&own, None, true, None),
         ] {
             let request = PlanResourceChangeRequest {
                 client: ClientCapabilities {
                     deferral_allowed,
                     ..ClientCapabilities::default()
                 },
-                ..request(None, &config)
+                ..request(None, config)
             };
-            let (planned, _) = plan_request(&block, default, &config, &request);
+            let (planned, _) = plan_request(&block, default, config, &request);
             assert_eq!(planned.deferred, expected);
         }
     }
@@ -720,6 +738,27 @@ mod tests {
         RENDERED.set(0);
         plan_request(&block, Some("ns"), &Value::Null, &destroy);
         assert_eq!((DECODED.get(), RENDERED.get()), (1, 0));
+    }
+
+    #[test]
+    fn a_plan_decodes_the_private_state_once() {
+        let provider = TestProvider::new();
+        let config = |team: &str| {
+            provider.config(&json!({
+                "name": "x", "namespace": "ns", "feastProject": "p", "waitForRollout": false,
+                "labels": {"team": team},
+            }))
+        };
+        let (state, private) = provider.create(&config("a"));
+        let with_preflight = TestProvider::on(&provider.server, json!({"preflight": true}));
+        for provider in [&provider, &with_preflight] {
+            for (team, changes) in [("a", false), ("b", true)] {
+                PRIVATE_DECODED.set(0);
+                let planned = provider.plan(&state, &private, &config(team));
+                assert_eq!(planned.state != state, changes, "{team}");
+                assert_eq!(PRIVATE_DECODED.get(), 1, "{team}");
+            }
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use serde_json::Value as Json;
 
 use crate::cluster::preflight::permissions::Permission;
 use crate::cluster::{self, CancellationToken, Cluster, Reason, StoreName};
+use crate::feast::ownership::Ownership;
+use crate::feast::secrets::store_secret;
 use crate::kubernetes::kind::{Access, Kind};
 use crate::kubernetes::quota::{Counted, Shortage};
 use crate::provider::diagnostics;
@@ -19,7 +21,8 @@ use super::cluster_check::{Findings, Freed, check_create, check_update};
 use super::manifests::Manifests;
 use super::plan::PlannedStore;
 use super::private_state::PrivateState;
-use super::user_sources::sources_errors;
+use super::refreshed_stores::RefreshedStores;
+use super::user_sources::{references_errors, sources_errors};
 
 /// A plan with changes.
 pub struct Preflight<'a> {
@@ -27,16 +30,14 @@ pub struct Preflight<'a> {
     /// The planned state.
     pub planned: &'a Value,
     pub store: &'a PlannedStore,
+    pub refreshed: &'a RefreshedStores,
     /// The private state; `None` for a create.
-    pub prior: Option<PrivateState>,
+    pub prior: Option<&'a PrivateState>,
 }
 
 impl Preflight<'_> {
-    /// Returns the findings. Empty if no preflight is configured.
+    /// Returns the findings.
     pub async fn run(&self, settings: &Settings, stop: &CancellationToken) -> Diagnostics {
-        if !settings.preflight() {
-            return Vec::new();
-        }
         let Some(store) = &self.store.store else {
             return vec![diagnostics::preflight_incomplete(
                 "the name or the namespace of the feature store will be known only after apply",
@@ -90,7 +91,7 @@ impl Preflight<'_> {
         store: &StoreName,
         stop: &CancellationToken,
     ) -> Result<Findings, cluster::Error> {
-        match (&self.store.replacement, &self.prior) {
+        match (&self.store.replacement, self.prior) {
             (None, Some(prior)) => check_update(cluster, self.store, store, prior, stop).await,
             (None, None) => {
                 let freed = |_: &_, _: &_| Freed::default();
@@ -148,13 +149,8 @@ impl Preflight<'_> {
         }
         findings
             .extend((errors.into_iter()).filter_map(|error| self.finding(error, &found, missing)));
-        for reference in &references {
-            let diagnostic = diagnostics::missing_reference(store, reference);
-            let place = self
-                .attributes()
-                .closest(&reference.by, &reference.reference.field);
-            findings.push(at(diagnostic, place));
-        }
+        let references = references_errors(store, &references, self.attributes(), None);
+        findings.extend(references.into_iter().map(diagnostics::created_first));
         match &quota {
             Ok(shortages) => findings.extend((shortages.iter()).map(|shortage| {
                 at(
@@ -173,15 +169,25 @@ impl Preflight<'_> {
 
     /// Returns what an apply reports before its first write.
     fn before_writes(&self, store: &StoreName, found: &Findings) -> Diagnostics {
-        let occupied = found.occupied;
-        let occupied =
-            occupied.map(|occupied| diagnostics::already_exists(store, occupied, &found.live));
+        let occupied = found.occupied.map(|occupied| {
+            let error = diagnostics::already_exists(store, occupied, &found.live);
+            let secret = found.live.get(&store_secret::key(&store.name));
+            match self.refreshed.owns(store, &Ownership::of(secret)) {
+                true => diagnostics::destroyed_first(error),
+                false => error,
+            }
+        });
+        let remote_store = found.remote_store.as_ref();
+        let remote_store = remote_store.map(diagnostics::remote_store_not_ready);
         let desired = self.store.desired.iter();
         let sources = desired.flat_map(|desired| sources_errors(desired, &found.missing, None));
         let sources = (sources.zip(&found.missing))
             .map(|(diagnostic, error)| diagnostics::source_missing(diagnostic, error));
         let values = found.diagnostics.iter().cloned();
-        occupied.into_iter().chain(values).chain(sources).collect()
+        (occupied.into_iter().chain(remote_store))
+            .chain(values)
+            .chain(sources)
+            .collect()
     }
 
     /// Returns the diagnostic of an error that the apply would have. `None` for an error that is reported in another
@@ -234,16 +240,28 @@ async fn missing_metrics(
     manifests: &Manifests,
     stop: &CancellationToken,
 ) -> Option<Diagnostic> {
-    let is_usage =
-        |metric: &Json| metric["type"] == "Resource" || metric["type"] == "ContainerResource";
-    let scales_by_usage = manifests.iter().any(|(key, manifest)| {
-        let metrics = manifest["spec"]["metrics"].as_array();
-        key.kind == Kind::HorizontalPodAutoscaler
-            && metrics.is_some_and(|metrics| metrics.iter().all(is_usage))
-    });
-    let is_missing = scales_by_usage && cluster.has_metrics_api(stop).await == Some(false);
-    let autoscaling = Path::of("services.scaling.autoscaling");
-    is_missing.then(|| at(diagnostics::no_metrics_api(), Some(autoscaling)))
+    let autoscaler = scales_by_usage(manifests)?;
+    let is_missing = cluster.has_metrics_api(stop).await == Some(false);
+    is_missing.then(|| at(diagnostics::no_metrics_api(), Some(autoscaler)))
+}
+
+/// Returns the attribute of an autoscaler that scales by CPU and memory usage alone.
+fn scales_by_usage(manifests: &Manifests) -> Option<Path> {
+    manifests.iter().find_map(|(key, manifest)| {
+        let (signals, usage, attribute) = match key.kind {
+            Kind::HorizontalPodAutoscaler => (
+                "metrics",
+                ["Resource", "ContainerResource"],
+                "services.scaling.autoscaling",
+            ),
+            // KEDA passes these triggers on to its HorizontalPodAutoscaler.
+            Kind::ScaledObject => ("triggers", ["cpu", "memory"], "services.scaling.keda"),
+            _ => return None,
+        };
+        let signals = manifest["spec"][signals].as_array()?;
+        let is_usage = |signal: &Json| usage.iter().any(|kind| signal["type"] == *kind);
+        (signals.iter().all(is_usage)).then(|| Path::of(attribute))
+    })
 }
 
 /// Returns whether the object was refused by a quota.
@@ -269,8 +287,35 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::kubernetes::Key;
     use crate::kubernetes::quantity::Quantity;
     use crate::provider::resources::feature_store::testing;
+
+    #[test]
+    fn autoscalers_by_usage_alone_need_metrics() {
+        let hpa = |kind: &str| json!({"metrics": [{"type": "Resource"}, {"type": kind}]});
+        let keda = |kind: &str| json!({"triggers": [{"type": "cpu"}, {"type": kind}]});
+        let autoscaling = Some("services.scaling.autoscaling");
+        for (kind, spec, expected) in [
+            (
+                Kind::HorizontalPodAutoscaler,
+                hpa("ContainerResource"),
+                autoscaling,
+            ),
+            (Kind::HorizontalPodAutoscaler, hpa("Pods"), None),
+            (
+                Kind::ScaledObject,
+                keda("memory"),
+                Some("services.scaling.keda"),
+            ),
+            (Kind::ScaledObject, keda("cron"), None),
+            (Kind::Deployment, json!({}), None),
+        ] {
+            let manifests = [(Key::new(kind, "feast-x"), json!({"spec": spec}))].into();
+            let found = scales_by_usage(&manifests).map(|path| path.to_string());
+            assert_eq!(found.as_deref(), expected, "{spec}");
+        }
+    }
 
     #[test]
     fn a_shortage_has_the_attribute_with_the_number_of_pods() {
@@ -293,11 +338,13 @@ mod tests {
             replacement: None,
             is_checked: false,
         };
+        let refreshed = RefreshedStores::default();
         let fixed = scaled(json!({"replicas": 2}));
         let preflight = |planned| Preflight {
             block: &block,
             planned,
             store: &store,
+            refreshed: &refreshed,
             prior: None,
         };
         let autoscaled = scaled(json!({"autoscaling": {"minReplicas": 2, "maxReplicas": 3}}));

@@ -172,6 +172,8 @@ pub mod counters {
     thread_local! {
         /// Prior states whose configuration was decoded.
         pub static DECODED: Cell<usize> = const { Cell::new(0) };
+        /// Private states that were decoded.
+        pub static PRIVATE_DECODED: Cell<usize> = const { Cell::new(0) };
         /// Configurations that were rendered.
         pub static RENDERED: Cell<usize> = const { Cell::new(0) };
     }

@@ -85,7 +85,8 @@ fn is_false(value: &bool) -> bool {
 pub enum RolloutProgress {
     #[default]
     Complete,
-    /// The rollout did not finish. The next apply waits for it again.
+    /// The rollout did not finish, or the Secret does not record that the create is complete. The next apply waits for
+    /// the rollout again and completes the record.
     Pending,
     /// The Job that runs `feast apply` has failed. The next apply runs it again.
     Failed,
@@ -134,6 +135,8 @@ impl PrivateState {
     /// Reads private data and, where an earlier version of the provider wrote it or there is none, the `state` beside
     /// it.
     pub fn decode(block: &Block, state: &Value, private: &[u8]) -> Self {
+        #[cfg(test)]
+        super::prior_state::counters::PRIVATE_DECODED.with(|count| count.set(count.get() + 1));
         let json = decompressed(private);
         let current = serde_json::from_slice::<Current>(&json)
             .and_then(|_| serde_json::from_slice::<Self>(&json));

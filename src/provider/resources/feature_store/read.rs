@@ -8,7 +8,8 @@ use serde_json::Value as Json;
 use crate::cluster::operator::is_managed_by_operator;
 use crate::cluster::rollout::{self, Progress};
 use crate::cluster::{self, CancellationToken, Cluster, StoreName};
-use crate::feast::config::{Drift, DriftKind, DriftPolicy};
+use crate::feast::config::{Drift, DriftKind, DriftPolicy, ReplicasOwner};
+use crate::feast::ownership::Ownership;
 use crate::feast::{names, secrets::store_secret};
 use crate::kubernetes::diff::project;
 use crate::kubernetes::kind::Scope;
@@ -26,13 +27,16 @@ use super::manifests::{self, Manifests};
 use super::moved::is_unread;
 use super::prior_state::{PriorState, store_name};
 use super::private_state::{AppliedAttributes, PrivateState, RolloutProgress, is_compressed};
+use super::refreshed_stores::RefreshedStores;
 use super::secret_drift::{self, SecretDrift};
 
 /// Reads the current state of a feature store; null if none of its objects exists.
+/// `stores` records the refresh for a preflight.
 pub async fn read(
     block: &Block,
     settings: &Settings,
     stop: &CancellationToken,
+    stores: Option<&RefreshedStores>,
     request: ReadResourceRequest,
 ) -> ReadResourceResponse {
     let mut response = ReadResourceResponse {
@@ -70,6 +74,9 @@ pub async fn read(
     let prior = PriorState::decode(block, &response.state, &response.private);
     match refresh(&cluster, stop, &prior).await {
         Ok(Some(refreshed)) => {
+            if let (Some(stores), Some(store)) = (stores, prior.store_name()) {
+                stores.record(store, refreshed.private.owner_id.clone());
+            }
             response.diagnostics.extend(refreshed.warnings);
             if refreshed.private != prior.private || !is_compressed(&response.private) {
                 response.private = refreshed.private.encode();
@@ -109,9 +116,11 @@ async fn refresh(
     };
     let last_applied = &prior.private.last_applied;
     let keys: BTreeSet<Key> = last_applied.keys().cloned().collect();
+    let unread =
+        |error: cluster::Error| diagnostics::cluster_error("Cannot read the feature store", &error);
     let mut live = read_objects(cluster, &store, &keys, stop)
         .await
-        .map_err(|error| diagnostics::cluster_error("Cannot read the feature store", &error))?;
+        .map_err(unread)?;
     prior
         .private
         .rewrites
@@ -123,7 +132,17 @@ async fn refresh(
     let mut drift = drift::find(cluster, policy(&state), last_applied, &live);
     let observed = observed(last_applied, &live, &drift);
     let deployments = Deployments::of(&store, &live);
-    let rollout = rollout(prior.private.rollout, &live, deployments.as_ref());
+    let job_has_failed = match &deployments {
+        Some(deployments) => unawaited_job_has_failed(cluster, stop, &store, &state, deployments)
+            .await
+            .map_err(unread)?,
+        None => false,
+    };
+    let mut rollout = rollout(prior.private.rollout, job_has_failed, deployments.as_ref());
+    let secret = live.get(&store_secret::key(&store.name));
+    if rollout == RolloutProgress::Complete && is_create_incomplete(&prior.private, secret) {
+        rollout = RolloutProgress::Pending;
+    }
     let mut private = refreshed_private(prior, &state, rollout, &observed, &drift);
     if let Some(deployments) = &deployments {
         let secret_drift = SecretDrift {
@@ -133,7 +152,7 @@ async fn refresh(
             inputs: prior.applied_inputs(&state).as_ref(),
             deployment: deployments.servers,
             lineage: deployments.lineage,
-            secret: live.get(&store_secret::key(&store.name)),
+            secret,
         }
         .compare(&private.sources)
         .await;
@@ -165,16 +184,21 @@ fn refreshed_private(
 ) -> PrivateState {
     let before = &prior.private;
     let is_drift = |entry: &DriftEntry| entry.kind != DriftKind::Added;
+    // Without `..`, so that a new field is not lost at the first refresh.
     let mut private = PrivateState {
         rollout,
+        secrets_changed: false,
         sources: before.sources.clone(),
         owner_id: before.owner_id.clone(),
         last_applied: before.last_applied.clone(),
         kept_pvcs: before.kept_pvcs.clone(),
         rewrites: before.rewrites.clone(),
+        changed: BTreeMap::new(),
         applied_attributes: (drift.iter().any(is_drift))
             .then(|| AppliedAttributes::of(prior.block, state)),
-        ..PrivateState::default()
+        planned: Manifests::new(),
+        is_checked: false,
+        is_moved: false,
     };
     private.set_observed(observed);
     private
@@ -265,14 +289,41 @@ impl<'a> Deployments<'a> {
     }
 }
 
+/// Returns whether the `feast apply` Job of the last apply has failed, if that apply did not wait for it. An apply that
+/// waits changes the Deployment only after the Job has succeeded.
+async fn unawaited_job_has_failed(
+    cluster: &Cluster,
+    stop: &CancellationToken,
+    store: &StoreName,
+    state: &Value,
+    deployments: &Deployments<'_>,
+) -> Result<bool, cluster::Error> {
+    let is_unawaited = state.attribute("wait_for_rollout") == &Value::Bool(false);
+    let hash = secret_drift::applied(deployments.servers);
+    let Some(hash) = hash.filter(|_| is_unawaited) else {
+        return Ok(false);
+    };
+    let key = Key::new(Kind::Job, names::feast_apply_job(&store.name, hash));
+    let keys = BTreeSet::from([key.clone()]);
+    let jobs = cluster.read_leftover_objects(store, &keys, stop).await?;
+    Ok(jobs.get(&key).is_some_and(is_failed_job))
+}
+
+/// Returns whether the create of this resource instance failed or has not recorded its end. Another create can adopt
+/// the feature store until an update completes the record.
+fn is_create_incomplete(private: &PrivateState, secret: Option<&Json>) -> bool {
+    let ownership = Ownership::of(secret);
+    ownership.is_incomplete() && ownership.owner_id() == private.owner_id.as_deref()
+}
+
 /// Returns the progress of the last rollout. A rollout that was complete stays complete, whatever the pods do since.
 fn rollout(
     before: RolloutProgress,
-    live: &BTreeMap<Key, Json>,
+    job_has_failed: bool,
     deployments: Option<&Deployments<'_>>,
 ) -> RolloutProgress {
     let is_complete = || deployments.is_none_or(Deployments::is_complete);
-    if live.iter().any(|(key, live)| is_failed_job(key, live)) {
+    if job_has_failed {
         RolloutProgress::Failed
     } else if before != RolloutProgress::Complete && !is_complete() {
         RolloutProgress::Pending
@@ -281,16 +332,16 @@ fn rollout(
     }
 }
 
-fn is_failed_job(key: &Key, live: &Json) -> bool {
-    key.kind == Kind::Job
-        && live["metadata"]["deletionTimestamp"].is_null()
+fn is_failed_job(live: &Json) -> bool {
+    live["metadata"]["deletionTimestamp"].is_null()
         && matches!(rollout::job_progress(live), Progress::Failed(_))
 }
 
 /// Writes the number of pods, and the hash of the configuration that they run with, into the state.
 fn show_pods(state: &mut Value, deployment: &Json, before: RolloutProgress) {
     let (status, _) = computed::rollout_state(deployment);
-    let is_fixed = state.attribute("replicas_owner").as_str() == Some("terraform");
+    let owner = state.attribute("replicas_owner").as_str();
+    let is_fixed = owner == Some(ReplicasOwner::Terraform.as_str());
     let stored = state.attribute("scaling_status");
     let was_pending = before == RolloutProgress::Pending;
     let status = computed::refreshed_status(stored, status, is_fixed, was_pending);
@@ -325,29 +376,24 @@ mod tests {
                     "readyReplicas": ready, "availableReplicas": ready},
             })
         };
-        let job = |status: &str| {
-            let job = json!({"status": {"conditions": [{"type": status, "status": "True"}]}});
-            BTreeMap::from([(Key::new(Kind::Job, "feast-x-apply"), job)])
-        };
-        let (none, failed, succeeded) = (BTreeMap::new(), job("Failed"), job("Complete"));
         let (ready, unready) = (deployment(1), deployment(0));
         use RolloutProgress::{Complete, Failed, Pending};
-        for (before, live, servers, lineage, expected) in [
-            (Complete, &none, &unready, None, Complete),
-            (Pending, &none, &unready, None, Pending),
-            (Pending, &none, &ready, None, Complete),
-            (Pending, &none, &ready, Some(&unready), Pending),
-            (Pending, &succeeded, &ready, Some(&ready), Complete),
-            (Complete, &failed, &ready, None, Failed),
-            (Pending, &failed, &unready, None, Failed),
-            (Failed, &none, &unready, None, Pending),
-            (Failed, &succeeded, &ready, None, Complete),
+        for (before, job_has_failed, servers, lineage, expected) in [
+            (Complete, false, &unready, None, Complete),
+            (Pending, false, &unready, None, Pending),
+            (Pending, false, &ready, None, Complete),
+            (Pending, false, &ready, Some(&unready), Pending),
+            (Pending, false, &ready, Some(&ready), Complete),
+            (Complete, true, &ready, None, Failed),
+            (Pending, true, &unready, None, Failed),
+            (Failed, false, &unready, None, Pending),
+            (Failed, false, &ready, None, Complete),
         ] {
             let deployments = Deployments { servers, lineage };
-            let found = rollout(before, live, Some(&deployments));
-            assert_eq!(found, expected, "{before:?}, {live:?}");
+            let found = rollout(before, job_has_failed, Some(&deployments));
+            assert_eq!(found, expected, "{before:?}, {job_has_failed}");
         }
-        assert_eq!(rollout(Pending, &none, None), Complete);
+        assert_eq!(rollout(Pending, false, None), Complete);
     }
 
     const SECRET: &str = "/api/v1/namespaces/ns/secrets/feast-x";
@@ -477,6 +523,63 @@ mod tests {
                 "{expected:?}"
             );
         }
+    }
+
+    /// The apply did not wait for the Job. Its failure is only in the private state, so that it is not drift.
+    #[test]
+    fn a_job_that_has_failed_since_the_apply_runs_again() {
+        let provider = TestProvider::new();
+        let (config, state, private) = create(&provider);
+        let before = provider.private(&state, &private);
+        let mut jobs = provider.server.paths();
+        jobs.retain(|path| path.contains("/jobs/"));
+        let [job] = jobs.as_slice() else {
+            panic!("{jobs:?}");
+        };
+        let started = provider.server.get(job).unwrap();
+        // A day later, the Job is still there.
+        assert_eq!(started["spec"].get("ttlSecondsAfterFinished"), None);
+        let ended = |condition: &str| {
+            let status = json!({"conditions": [{"type": condition, "status": "True"}]});
+            provider.server.edit(job, |live| live["status"] = status);
+        };
+
+        ended("Complete");
+        let refreshed = provider.read(&state, &private);
+        assert_eq!((&refreshed.state, &refreshed.private), (&state, &private));
+
+        ended("Failed");
+        provider.server.requests();
+        let refreshed = provider.read(&state, &private);
+        assert_eq!(refreshed.diagnostics, []);
+        let requests = provider.server.requests();
+        let is_about_jobs = |request: &&String| request.contains("/jobs");
+        assert_eq!(
+            Vec::from_iter(requests.iter().filter(is_about_jobs)),
+            ["GET /apis/batch/v1/namespaces/ns/jobs"]
+        );
+        assert_eq!(refreshed.state, state);
+        let expected = PrivateState {
+            rollout: RolloutProgress::Failed,
+            ..before.clone()
+        };
+        let found = provider.private(&refreshed.state, &refreshed.private);
+        assert_eq!(found, expected);
+        let again = provider.read(&refreshed.state, &refreshed.private);
+        assert_eq!(
+            (&again.state, &again.private),
+            (&refreshed.state, &refreshed.private)
+        );
+
+        let planned = provider.plan(&refreshed.state, &refreshed.private, &config);
+        assert!(planned.state.attribute("scaling_status").is_unknown());
+        let applied = provider.apply(&refreshed.state, &planned, &config);
+        assert_eq!(errors(&applied.diagnostics), [""; 0]);
+        let restarted = provider.server.get(job).unwrap();
+        assert_eq!(restarted["status"], started["status"]);
+        let undone = provider.read(&applied.state, &applied.private);
+        assert_eq!(undone.state, state);
+        assert_eq!(provider.private(&undone.state, &undone.private), before);
     }
 
     /// The pods run with a `feature_store.yaml` that another version of the provider rendered, from no Secret.

@@ -12,7 +12,8 @@
 //! Terraform shows errors only: there is no warning of a requested replacement that could not be checked.
 //!
 //! Terraform plans a tainted feature store with one request that looks like that of a create. It is not checked:
-//! Terraform sends the same request before a destroy, which an error would block.
+//! Terraform sends the same request before a destroy, which an error would block. A preflight checks it as a create,
+//! and only warns of the feature store that exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -92,6 +93,7 @@ impl Replacement {
         let Findings {
             live,
             occupied,
+            remote_store,
             diagnostics,
             missing,
             refused,
@@ -102,10 +104,12 @@ impl Replacement {
             let error = diagnostics::already_exists(new, occupied, &live);
             error.at(self.attribute.clone())
         });
+        let remote_store = remote_store.as_ref().map(diagnostics::remote_store_error);
         let missing = (planned.desired.as_ref())
             .map(|desired| sources_errors(desired, &missing, None))
             .unwrap_or_default();
         (occupied.into_iter())
+            .chain(remote_store)
             .chain(diagnostics)
             .chain(missing)
             .chain(refused.iter().map(|error| self.rejected(error)))

@@ -195,8 +195,8 @@ fn pod_annotation<'a>(deployment: &'a Json, annotation: &str) -> Option<&'a str>
     deployment.pointer("/spec/template/metadata/annotations")?[annotation].as_str()
 }
 
-/// Returns the hash of the last successful `feast apply`.
-fn applied(deployment: &Json) -> Option<&str> {
+/// Returns the hash of the last `feast apply` that has succeeded, or for which its apply did not wait.
+pub fn applied(deployment: &Json) -> Option<&str> {
     deployment["metadata"]["annotations"][names::APPLIED_ANNOTATION].as_str()
 }
 

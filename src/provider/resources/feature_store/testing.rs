@@ -8,6 +8,7 @@ pub use super::block;
 use super::computed;
 use super::manifests;
 use super::plan::{PlannedStore, plan_offline};
+use super::prior_state::PriorState;
 use super::private_state::PrivateState;
 
 use crate::cluster::connection::{ApiServer, CredentialsInfo, Origin};
@@ -85,7 +86,8 @@ pub fn plan_request(
     written: &Value,
     request: &PlanResourceChangeRequest,
 ) -> (PlanResourceChangeResponse, Option<PlannedStore>) {
-    let (planned, store) = plan_offline(block, default_namespace, false, written, request);
+    let prior = PriorState::decode(block, &request.prior_state, &request.prior_private);
+    let (planned, store) = plan_offline(&prior, default_namespace, false, written, request);
     check_plan(block, request, &planned);
     (planned, store)
 }

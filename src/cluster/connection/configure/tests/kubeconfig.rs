@@ -24,6 +24,29 @@ fn several_kubeconfigs_are_merged() {
 }
 
 #[test]
+fn an_empty_current_context_does_not_hide_that_of_the_next_file() {
+    let first = File::new("first", "{current-context: ''}");
+    let second = File::new("second", KUBECONFIG);
+    let connection = Connection {
+        config_paths: Some(
+            [&first, &second]
+                .map(|file| file.0.display().to_string())
+                .into(),
+        ),
+        config_context_auth_info: some("u2"),
+        ..Connection::default()
+    };
+    assert_eq!(
+        essence(&connection),
+        (
+            "https://one.example:6443/".into(),
+            some("token-of-two"),
+            None
+        )
+    );
+}
+
+#[test]
 fn a_missing_context_is_reported_with_those_that_exist() {
     let file = File::new("context", KUBECONFIG);
     let unknown = Connection {

@@ -1,4 +1,6 @@
-//! Stuck objects: pods that a node cannot prepare, halted workloads, Jobs without pods.
+//! Stuck pods: those that a node cannot prepare, that do not end, or that no scheduler takes.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::*;
 
@@ -41,7 +43,11 @@ fn a_failed_preparation_is_one_issue_of_the_pod() {
         }
     }
     // The node has not reported the containers yet.
-    let bare = pod("p", "new", json!({"status": {"phase": "Pending"}}));
+    let bare = pod(
+        "p",
+        "new",
+        json!({"spec": {"containers": [], "nodeName": "n"}, "status": {"phase": "Pending"}}),
+    );
     let events = [
         pod_event(1, "Warning", "FailedCreatePodSandBox", "m"),
         // The node tries again.
@@ -133,232 +139,213 @@ fn outdated_events_are_ignored() {
     assert_eq!(sentences(&[mount(), older]), expected);
 }
 
-fn halted_deployment(replicas: i32, updated: i32) -> (Deployment, Json) {
-    let mut halted = deployment(json!([]));
-    halted.spec.paused = Some(true);
-    let status = halted.status.as_mut().expect("a status");
-    (status.replicas, status.updated_replicas) = (Some(replicas), Some(updated));
-    let live = json!({"metadata": {"name": "d", "namespace": "ns", "managedFields": [
-        {"manager": "kubectl-rollout", "operation": "Update", "time": "2026-01-01T00:00:00Z",
-            "fieldsV1": {"f:spec": {"f:paused": {}}}},
-        {"manager": "other", "operation": "Update", "time": "2026-01-02T00:00:00Z",
-            "fieldsV1": {"f:spec": {"f:replicas": {}}}}]},
-        "spec": {"paused": true}});
-    (halted, live)
-}
-
+/// A node that has stopped responding keeps the pod that it ran, and a finalizer keeps another one.
 #[test]
-fn a_paused_deployment_names_its_author_and_is_unrecoverable_with_old_pods() {
-    let text = "Deployment d: paused: spec.paused is true, set by \"kubectl-rollout\" at 2026-01-01T00:00:00Z";
-    let paused = |recoverability| vec![(recoverability, text.to_owned())];
-    for (wanted, replicas, updated, expected) in [
-        (3, 3, 1, paused(Recoverability::Never)),
-        (3, 3, 0, paused(Recoverability::Never)),
-        // It can still be scaled.
-        (3, 1, 1, paused(Recoverability::MaybeSoon)),
-        (1, 0, 0, paused(Recoverability::MaybeSoon)),
-        // All pods are updated, and have to become ready.
-        (1, 1, 1, Vec::new()),
-        (0, 0, 0, Vec::new()),
-    ] {
-        let (mut deployment, live) = halted_deployment(replicas, updated);
-        deployment.spec.replicas = Some(wanted);
-        let observation = Observation {
-            deployment: Some(&deployment),
-            live: Some(&live),
-            ..Observation::default()
-        };
-        assert_eq!(
-            issues(&observation),
-            expected,
-            "{wanted}, {replicas}, {updated}"
+fn the_strategy_recreate_waits_for_terminating_pods() {
+    let old = |name: &str, phase: &str, metadata: Json| {
+        let mut pod = pod(
+            name,
+            "old",
+            json!({"spec": {"containers": [], "nodeName": "n"}, "status": {"phase": phase}}),
         );
-    }
-}
-
-#[test]
-fn a_suspended_job_is_recoverable_if_a_queue_has_suspended_it() {
-    let suspended = |manager: Option<&str>, labels: Json| {
-        let fields: Vec<Json> = (manager.iter())
-            .map(|manager| {
-                json!({"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {"f:suspend": {}}}})
-            })
-            .collect();
-        let live = json!({"metadata": {"name": "j", "labels": labels, "managedFields": fields}, "spec": {"suspend": true}});
-        let observation = Observation {
-            job: Some("j"),
-            live: Some(&live),
-            field_manager: "ours",
-            ..Observation::default()
-        };
-        issues(&observation)
+        let metadata: ObjectMeta = serde_json::from_value(metadata).expect("metadata");
+        pod.metadata.finalizers = metadata.finalizers;
+        pod.metadata.deletion_timestamp = metadata.deletion_timestamp;
+        pod.metadata.deletion_grace_period_seconds = metadata.deletion_grace_period_seconds;
+        pod
     };
-    let text = "Job j: suspended: spec.suspend is true";
-    assert_eq!(
-        suspended(Some("kubectl-patch"), json!({})),
-        [(
-            Recoverability::Never,
-            format!("{text}, set by \"kubectl-patch\"")
-        )]
-    );
-    assert_eq!(
-        suspended(Some("ours"), json!({})),
-        [(
-            Recoverability::Eventually,
-            format!("{text}, set by \"ours\"")
-        )]
-    );
-    assert_eq!(
-        suspended(None, json!({})),
-        [(Recoverability::Eventually, text.to_owned())]
-    );
-    let queued = json!({"kueue.x-k8s.io/queue-name": "q"});
-    assert_eq!(
-        suspended(Some("kueue"), queued),
-        [(
-            Recoverability::Eventually,
-            format!("{text}, set by \"kueue\"")
-        )]
-    );
-}
-
-#[test]
-fn a_rejected_replica_set_is_reported_before_the_specification_is_observed() {
-    let mut refused: Deployment = serde_json::from_value(json!({
-        "metadata": {"name": "d", "generation": 2},
-        "spec": {"selector": {}, "template": {}},
-        "status": {"observedGeneration": 1, "conditions": [{"type": "Progressing", "status": "False",
-            "reason": "ReplicaSetCreateError", "message": "exceeded quota: q"}]},
-    }))
-    .expect("a Deployment");
-    for observed in [1, 2] {
-        refused
+    let deleted =
+        || json!({"deletionTimestamp": "2026-01-01T00:00:40Z", "deletionGracePeriodSeconds": 40});
+    let mut held = deleted();
+    held["finalizers"] = json!(["example.com/drain"]);
+    let pods = [
+        old("a", "Running", deleted()),
+        old("b", "Running", deleted()),
+        old("c", "Unknown", held),
+        old("d", "Succeeded", deleted()),
+        old("e", "Failed", deleted()),
+        old("f", "Running", json!({})),
+    ];
+    let events = [event(
+        "Pod",
+        "a",
+        json!({"type": "Warning", "reason": "NodeNotReady", "message": "Node is not ready"}),
+    )];
+    let of = |strategy: &str, replicas: i32, updated: Option<i32>| {
+        let mut deployment = deployment(json!([]));
+        deployment.spec.replicas = Some(replicas);
+        let strategy = serde_json::from_value(json!({"type": strategy}));
+        deployment.spec.strategy = Some(strategy.expect("a strategy"));
+        deployment
             .status
             .as_mut()
             .expect("a status")
-            .observed_generation = Some(observed);
-        let observation = Observation {
-            deployment: Some(&refused),
-            ..Observation::default()
-        };
-        let text = "ReplicaSet of Deployment d: ReplicaSetCreateError: exceeded quota: q";
-        assert_eq!(
-            issues(&observation),
-            [(Recoverability::MaybeSoon, text.to_owned())]
-        );
-    }
-}
-
-#[test]
-fn replicas_beyond_a_quota_are_reported() {
-    let refused = deployment(
-        json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
-        "message": "exceeded quota: q"}]),
-    );
-    let ready = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
-    let pods = [pod("a", "new", ready)];
-    let observation = Observation {
-        deployment: Some(&refused),
-        pods: &pods,
-        ..Observation::default()
-    };
-    let text = "a pod is rejected: FailedCreate: exceeded quota: q";
-    assert_eq!(
-        issues(&observation),
-        [(Recoverability::MaybeSoon, text.to_owned())]
-    );
-}
-
-#[test]
-fn rejected_pods_are_reported_for_the_current_job_after_its_last_pod() {
-    let live = json!({"metadata": {"name": "j", "uid": "now"}});
-    let refused = |uid: &str, second: u32| {
-        let mut event = event(
-            "Job",
-            "j",
-            json!({"reason": "FailedCreate", "message": "Error creating: exceeded quota: q",
-                "lastTimestamp": format!("2026-01-01T00:00:{second:02}Z")}),
-        );
-        event.involved_object.uid = Some(uid.to_owned());
-        event
-    };
-    let mut failed = pod("p", "j", json!({"status": {"phase": "Failed"}}));
-    failed.metadata.creation_timestamp =
-        Some(serde_json::from_value(json!("2026-01-01T00:00:10Z")).expect("a time"));
-    let of = |events: &[Event], pods: &[Pod]| -> Vec<String> {
-        let observation = Observation {
-            job: Some("j"),
-            live: Some(&live),
-            events,
-            pods,
-            ..Observation::default()
-        };
-        let denied = diagnose(&observation)
-            .into_iter()
-            .filter(|it| it.cause == Cause::Denied);
-        denied.map(|it| it.to_string()).collect()
-    };
-    let text = "a pod is rejected: FailedCreate: exceeded quota: q";
-    assert_eq!(of(&[refused("now", 1)], &[]), [text]);
-    assert_eq!(of(&[refused("before", 1)], &[]), [""; 0]);
-    let pods = [failed];
-    assert_eq!(of(&[refused("now", 5)], &pods), [""; 0]);
-    assert_eq!(of(&[refused("now", 11)], &pods), [text]);
-    let mut running = pods.clone();
-    running[0].status.as_mut().expect("a status").phase = Some("Running".to_owned());
-    assert_eq!(of(&[refused("now", 11)], &running), [""; 0]);
-}
-
-#[test]
-fn a_job_without_a_pod_is_reported_if_its_events_are_forbidden() {
-    let of = |events_forbidden, status: Json, pods: &[Pod]| {
-        let live =
-            json!({"metadata": {"name": "j", "namespace": "ns"}, "spec": {}, "status": status});
+            .updated_replicas = updated;
         issues(&Observation {
-            job: Some("j"),
-            live: Some(&live),
-            events_forbidden,
-            pods,
+            deployment: Some(&deployment),
+            pods: &pods,
+            events: &events,
             ..Observation::default()
         })
     };
-    let text = "Job j: it has no pod: its events, which have the reason, cannot be listed";
+    let text = |subject: &str, more: &str, event: &str| {
+        (
+            Recoverability::Eventually,
+            format!(
+                "pod {subject}: terminating since 2026-01-01T00:00:00Z, on node n{more}: with the strategy `Recreate`, new pods are created when it has ended{event}"
+            ),
+        )
+    };
     assert_eq!(
-        of(true, json!({}), &[]),
-        [(Recoverability::Eventually, text.to_owned())]
+        of("Recreate", 1, None),
+        [
+            text("a and 1 other", "", " <- NodeNotReady: Node is not ready"),
+            text("c", ", finalizers: example.com/drain", ""),
+        ]
     );
-    assert_eq!(of(false, json!({}), &[]), []);
-    // The account may be forbidden to list pods, too.
-    assert_eq!(of(true, json!({"active": 1}), &[]), []);
-    let done = pod("p", "j", json!({"status": {"phase": "Succeeded"}}));
-    assert_eq!(of(true, json!({}), &[done]), []);
+    assert_eq!(of("RollingUpdate", 1, None), []);
+    // The new pods exist, or none are wanted.
+    assert_eq!(of("Recreate", 1, Some(1)), []);
+    assert_eq!(of("Recreate", 0, None), []);
+}
+
+/// A volume of a class that waits for the first consumer is provisioned after the scheduler has chosen a node, and
+/// before the pod has it.
+#[test]
+fn a_pod_without_a_node_waits_for_its_volume_or_for_the_scheduler() {
+    let pending = |name: &str, pvcs: &[&str]| {
+        let volumes: Vec<Json> = (pvcs.iter())
+            .map(|pvc| json!({"name": pvc, "persistentVolumeClaim": {"claimName": pvc}}))
+            .collect();
+        pod(
+            name,
+            "new",
+            json!({"spec": {"containers": [], "volumes": volumes}, "status": {"phase": "Pending"}}),
+        )
+    };
+    let pvc = |name: &str, phase: &str| -> PersistentVolumeClaim {
+        serde_json::from_value(json!({"metadata": {"name": name},
+            "spec": {"storageClassName": "fast"}, "status": {"phase": phase}}))
+        .expect("a pvc")
+    };
+    let said = |kind: &str, reason: &str, second: u32| {
+        let time = format!("2026-01-01T00:00:{second:02}Z");
+        event(
+            "PersistentVolumeClaim",
+            "data",
+            json!({"type": kind, "reason": reason, "message": "m", "lastTimestamp": time}),
+        )
+    };
+    // A provisioner tries again.
+    let events = [
+        said("Normal", "WaitForFirstConsumer", 1),
+        said("Warning", "ProvisioningFailed", 2),
+        said("Normal", "Provisioning", 3),
+    ];
+    let of = |pod: &Pod, pvcs: &[PersistentVolumeClaim], events: &[Event]| {
+        let deployment = deployment(json!([]));
+        let found = diagnose(&Observation {
+            deployment: Some(&deployment),
+            pods: std::slice::from_ref(pod),
+            events,
+            pvcs,
+            ..Observation::default()
+        });
+        let [issue] = &found[..] else {
+            panic!("{found:?}");
+        };
+        assert_eq!(issue.recoverability, Recoverability::Eventually);
+        (issue.cause, issue.to_string())
+    };
+    let text = "pod a: not scheduled yet";
+    let mounting = pending("a", &["models", "data"]);
+    let all = |phase| [pvc("models", "Bound"), pvc("data", phase)];
+    for (events, reason) in [
+        (&events[..], "ProvisioningFailed"),
+        (&events[..1], "WaitForFirstConsumer"),
+    ] {
+        let text = format!("{text}; PersistentVolumeClaim data, storage class fast, {reason}: m");
+        let expected = (Cause::UnboundPvc, text);
+        assert_eq!(of(&mounting, &all("Pending"), events), expected);
+    }
+    let unschedulable = (Cause::Unschedulable, text.to_owned());
+    assert_eq!(of(&mounting, &all("Bound"), &events), unschedulable);
+    assert_eq!(of(&pending("a", &[]), &[], &[]), unschedulable);
+    // The PersistentVolumeClaims are listed only for this cause.
+    let unknown = (Cause::UnboundPvc, text.to_owned());
+    assert_eq!(of(&mounting, &[], &[]), unknown);
 }
 
 #[test]
-fn the_previous_log_is_used_only_after_a_restart() {
-    let ended = || json!({"terminated": {"exitCode": 1, "reason": "Error"}});
-    for (restarts, state, last, previous) in [
-        (0, ended(), json!({}), false),
-        // Between the end and the restart.
-        (2, ended(), ended(), false),
-        (2, waiting("CrashLoopBackOff", ""), ended(), true),
-        (1, json!({"running": {}}), ended(), true),
-        (0, json!({"running": {}}), json!({}), false),
-        // The previous container was removed.
-        (1, waiting("CrashLoopBackOff", ""), json!({}), false),
+fn a_message_of_the_scheduler_about_a_volume_is_about_its_pvc() {
+    for (message, cause) in [
+        (
+            "running PreBind plugin \"VolumeBinding\": binding volumes: context deadline exceeded",
+            Cause::UnboundPvc,
+        ),
+        (
+            "running PreBind plugin \"VolumeBinding\": binding volumes: provisioning failed for PVC \"data\"",
+            Cause::UnboundPvc,
+        ),
+        (
+            "0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.",
+            Cause::UnboundPvc,
+        ),
+        (
+            "0/2 nodes are available: persistentvolumeclaim \"data\" not found.",
+            Cause::UnboundPvc,
+        ),
+        (
+            "0/2 nodes are available: 2 node(s) didn't match PersistentVolume's node affinity.",
+            Cause::Unschedulable,
+        ),
     ] {
-        let status = json!({"containerStatuses": [container("c", restarts, state.clone(), last)]});
-        let pods = [pod("p", "new", json!({"status": status}))];
+        let status = json!({"phase": "Pending", "conditions": [
+            {"type": "PodScheduled", "status": "False", "reason": "SchedulerError", "message": message}]});
+        let pods = [pod("a", "new", json!({"status": status}))];
         let deployment = deployment(json!([]));
-        let observation = Observation {
+        let found = diagnose(&Observation {
             deployment: Some(&deployment),
             pods: &pods,
             ..Observation::default()
-        };
-        let found: Vec<bool> = diagnose(&observation)
-            .iter()
-            .map(|it| it.in_previous_run)
-            .collect();
-        assert_eq!(found, [previous], "{restarts} {state}");
+        });
+        let found: Vec<_> = found.iter().map(|it| (it.cause, it.to_string())).collect();
+        let text = format!("pod a: SchedulerError: {message}");
+        assert_eq!(found, [(cause, text)]);
     }
+}
+
+#[test]
+fn a_pod_with_ready_containers_has_the_reason_of_its_condition() {
+    let of = |ready: Json| {
+        let mut container = container("c", 0, json!({"running": {}}), json!({}));
+        container["ready"] = json!(true);
+        let status =
+            json!({"phase": "Running", "conditions": [ready], "containerStatuses": [container]});
+        let rest = json!({"spec": {"containers": [], "nodeName": "n"}, "status": status});
+        let pods = [pod("a", "new", rest)];
+        let deployment = deployment(json!([]));
+        issues(&Observation {
+            deployment: Some(&deployment),
+            pods: &pods,
+            ..Observation::default()
+        })
+    };
+    let message =
+        "corresponding condition of pod readiness gate \"example.com/ready\" does not exist.";
+    for (ready, expected) in [
+        (
+            json!({"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": message}),
+            format!("pod a: ReadinessGatesNotReady: {message}"),
+        ),
+        // The controller of nodes changes only the status of the condition.
+        (
+            json!({"type": "Ready", "status": "False"}),
+            "pod a: not ready, although its containers are: node n may have stopped responding"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(of(ready), [(Recoverability::Eventually, expected)]);
+    }
+    assert_eq!(of(json!({"type": "Ready", "status": "True"})), []);
 }

@@ -135,6 +135,8 @@ fn extra_config_rejects_settings_with_attributes() {
             "entityDfMaxRows": 1,
             "logOperations": true,
             "opsExperimentSuffix": "x",
+            "datasetSync": {"watermarkKey": "x"},
+            "supportedArtifactFormats": ["csv"],
         },
         "services": {"registry": {"local": {
             "persistence": {"store": {"type": "sql", "secretRef": {"name": "s"}}},

@@ -17,7 +17,7 @@ use crate::feast::secrets::redaction::Redaction;
 use crate::feast::secrets::resolve::{Resolved, Secrets};
 use crate::feast::secrets::source::{Contents, Source};
 use crate::feast::secrets::store_secret;
-use crate::kubernetes::Key;
+use crate::kubernetes::{Key, pod_template};
 use crate::provider::diagnostics;
 use crate::provider::settings::Settings;
 use crate::schema::{Diagnostics, Severity};
@@ -25,12 +25,13 @@ use crate::schema::{Diagnostics, Severity};
 use super::super::cluster_check::check_values;
 use super::super::data_loss;
 use super::super::desired_store::DesiredStore;
+use super::super::manifests::Manifests;
 use super::super::parse::{Parsed, parse_over};
 use super::super::secret_drift;
-use super::super::user_sources::{sources, sources_errors, with_placeholders};
+use super::super::user_sources::{references_errors, sources, sources_errors, with_placeholders};
 use super::ApplyOperation;
 
-/// The time for which an apply waits for missing Secrets and ConfigMaps, unless the timeout of the operation is shorter.
+/// The time for which an apply waits for missing objects of the user, unless the timeout of the operation is shorter.
 const SOURCES_TIMEOUT: Duration = Duration::from_secs(30);
 /// The age from which objects that were read are read again before they are used.
 const MAX_AGE: Duration = Duration::from_secs(1);
@@ -100,7 +101,7 @@ impl ApplyOperation<'_> {
         // Ownership can reject the apply, so it is checked before the wait for the user's Secrets.
         let mut live = read().await?;
         let read_at = Instant::now();
-        let contents = self.contents(&cluster, &desired).await?;
+        let contents = self.awaited_contents(&cluster, &desired).await?;
         if read_at.elapsed() >= MAX_AGE {
             live = read().await?;
         }
@@ -143,9 +144,7 @@ impl ApplyOperation<'_> {
         owner_id: &str,
     ) -> Result<LiveStore, Diagnostics> {
         let store = desired.store_name();
-        let manifests = &desired.objects.manifests;
-        let keys = manifests.keys().chain(self.prior.observed.keys());
-        let keys: BTreeSet<Key> = keys.cloned().collect();
+        let keys = self.keys(&desired.objects.manifests);
         let live = cluster.read_before_apply(&store, &keys, self.is_create(), self.stop);
         let live = live
             .await
@@ -172,6 +171,12 @@ impl ApplyOperation<'_> {
         Ok(LiveStore { live, ownership })
     }
 
+    /// Returns the keys of the objects to read before a write: those of the manifests, and those of the prior state.
+    pub(super) fn keys(&self, manifests: &Manifests) -> BTreeSet<Key> {
+        let keys = manifests.keys().chain(self.prior.observed.keys());
+        keys.cloned().collect()
+    }
+
     /// Reads the user's Secrets and ConfigMaps. Waits for missing ones, because another operator can create them within
     /// seconds. Returns separately those that exist only after this apply has written objects.
     async fn contents(
@@ -179,7 +184,7 @@ impl ApplyOperation<'_> {
         cluster: &Cluster,
         desired: &DesiredStore,
     ) -> Result<(Contents, BTreeSet<Source>), Diagnostics> {
-        let timeout = SOURCES_TIMEOUT.min(self.timeout(desired));
+        let timeout = self.sources_timeout(desired);
         let namespace = &desired.store.namespace;
         let (sources, later) = sources(desired);
         let (issued, missing) = (cluster.contents_so_far(namespace, later, self.stop).await)
@@ -208,6 +213,82 @@ impl ApplyOperation<'_> {
             contents.map_err(|errors| sources_errors(desired, &errors, Some(timeout)))?;
         contents.extend(issued);
         Ok((contents, missing))
+    }
+
+    /// Returns [`contents`](Self::contents) after everything else exists, too, that the pods need.
+    async fn awaited_contents(
+        &self,
+        cluster: &Cluster,
+        desired: &DesiredStore,
+    ) -> Result<(Contents, BTreeSet<Source>), Diagnostics> {
+        let others = self.stop.child_token();
+        let deadline = self.started + self.sources_timeout(desired);
+        let (contents, missing) = tokio::join!(
+            async {
+                let contents = self.contents(cluster, desired).await;
+                // It failed for another reason than that something is missing.
+                if contents.is_err() && Instant::now() < deadline {
+                    others.cancel();
+                }
+                contents
+            },
+            self.missing_references(cluster, desired, &others)
+        );
+        match (contents, missing) {
+            (Ok(contents), Ok(missing)) if missing.is_empty() => Ok(contents),
+            (Ok(_), Ok(missing)) => Err(missing),
+            (Ok(_), Err(error)) => Err(vec![diagnostics::preparation_error(&error)]),
+            (Err(errors), missing) => {
+                let missing = missing.unwrap_or_default();
+                Err(errors.into_iter().chain(missing).collect())
+            }
+        }
+    }
+
+    /// Waits for the objects that new pods need, for as long as for the user's Secrets, and returns an error for each
+    /// that is missing. An apply that does not wait for the rollout can come before them.
+    ///
+    /// # Errors
+    ///
+    /// The first error that prevented a check, or the cancellation.
+    async fn missing_references(
+        &self,
+        cluster: &Cluster,
+        desired: &DesiredStore,
+        stop: &CancellationToken,
+    ) -> Result<Diagnostics, cluster::Error> {
+        if !desired.store.wait_for_rollout {
+            return Ok(Vec::new());
+        }
+        let timeout = self.sources_timeout(desired);
+        let store = desired.store_name();
+        // Pods that run do not need them.
+        let mut changed = desired.objects.manifests.clone();
+        let last_applied = &self.prior.private.last_applied;
+        changed.retain(|key, manifest| {
+            pod_template::of(key.kind, manifest).is_none()
+                || last_applied.get(key) != Some(&*manifest)
+        });
+        let sources = desired.objects.sources();
+        let missing = cluster.wait_for_references(
+            &store.namespace,
+            &changed,
+            &sources,
+            self.started + timeout,
+            stop,
+        );
+        let missing = missing.await?;
+        Ok(references_errors(
+            &store,
+            &missing,
+            self.attributes(),
+            Some(timeout),
+        ))
+    }
+
+    /// The time for which this apply waits for missing objects.
+    fn sources_timeout(&self, desired: &DesiredStore) -> Duration {
+        SOURCES_TIMEOUT.min(self.timeout(desired))
     }
 
     /// The timeout of the operation.

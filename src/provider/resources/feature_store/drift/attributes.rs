@@ -17,7 +17,8 @@ use crate::schema::{self, Attribute, Block, Nesting, Number, Path, Step, Type, V
 /// A field of an object and the attribute that sets it. Fields below the one are set by attributes below the other.
 type Row = (FieldPath, String);
 
-fn rows(key: &Key, store: &str) -> Vec<Row> {
+/// Returns the rows of an object. `field` is the field that is looked up.
+fn rows(key: &Key, store: &str, field: &FieldPath) -> Vec<Row> {
     let row = |names: &[&str], attribute: &str| (FieldPath::of(names), attribute.to_owned());
     let mut rows = vec![
         row(&["metadata", "labels"], "labels"),
@@ -46,16 +47,23 @@ fn rows(key: &Key, store: &str) -> Vec<Row> {
             ]);
             rows.extend(pod_metadata());
             rows.extend(containers(&ServerKind::ALL));
+            rows.extend(init_containers());
         }
         Kind::HorizontalPodAutoscaler => {
             rows.push(row(&["spec"], "services.scaling.autoscaling"));
         }
+        Kind::ScaledObject => {
+            rows.push(row(&["spec"], "services.scaling.keda"));
+            rows.extend(KEDA_BOUNDS.map(|(field, attribute)| row(&["spec", field], attribute)));
+        }
         Kind::CronJob => {
             rows.push(row(&["spec"], "cron_job"));
+            let pod = FieldPath::of(&CRON_JOB_POD);
             rows.extend(CRON_JOB_PODS.map(|(field, attribute)| {
-                let pod = ["spec", "jobTemplate", "spec", "template", "spec", field];
-                row(&pod, attribute)
+                let field = pod.with(FieldStep::Name(field.to_owned()));
+                (field, attribute.to_owned())
             }));
+            rows.extend(cron_job_container(&pod, field));
         }
         Kind::PersistentVolumeClaim => {
             let mut services = SERVICES.iter();
@@ -121,15 +129,58 @@ fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
     })
 }
 
+/// The init containers have the same image and resources.
+fn init_containers() -> impl Iterator<Item = Row> {
+    let containers = FieldPath::of(&POD).with(FieldStep::Name("initContainers".to_owned()));
+    let names = [names::INIT_CONTAINER, names::APPLY_CONTAINER];
+    names.into_iter().flat_map(move |name| {
+        let name = ("name".to_owned(), Json::from(name));
+        let container = containers.with(FieldStep::Keys(vec![name]));
+        INIT_CONTAINERS.map(|(field, attribute)| {
+            let field = container.with(FieldStep::Name(field.to_owned()));
+            (field, attribute.to_owned())
+        })
+    })
+}
+
+/// Returns the row of the container of the CronJob's pods that the field belongs to. There is one for each command, and
+/// all have the same settings.
+fn cron_job_container(pod: &FieldPath, field: &FieldPath) -> Option<Row> {
+    let [FieldStep::Name(list), element, ..] = field.below(pod)? else {
+        return None;
+    };
+    let is_container = ["containers", "initContainers"].contains(&list.as_str());
+    is_container.then(|| {
+        let containers = pod.with(FieldStep::Name(list.clone()));
+        let attribute = "cron_job.container_configs".to_owned();
+        (containers.with(element.clone()), attribute)
+    })
+}
+
 const POD: [&str; 3] = ["spec", "template", "spec"];
+const CRON_JOB_POD: [&str; 5] = ["spec", "jobTemplate", "spec", "template", "spec"];
 /// Below a container.
 const PRE_STOP_SLEEP: [&str; 4] = ["lifecycle", "preStop", "sleep", "seconds"];
 
+/// The fields of the init containers that attributes set.
+const INIT_CONTAINERS: [(&str, &str); 2] = [
+    ("image", "services.init_image"),
+    ("resources", "services.init_resources"),
+];
+
+/// The fields of a ScaledObject whose attributes have other names.
+const KEDA_BOUNDS: [(&str, &str); 3] = [
+    ("minReplicaCount", "services.scaling.keda.min_replicas"),
+    ("maxReplicaCount", "services.scaling.keda.max_replicas"),
+    ("idleReplicaCount", "services.scaling.keda.idle_replicas"),
+];
+
 /// The fields of the CronJob's pods that attributes set.
-const CRON_JOB_PODS: [(&str, &str); 4] = [
+const CRON_JOB_PODS: [(&str, &str); 5] = [
     ("tolerations", "services.tolerations"),
     ("affinity", "services.affinity"),
     ("priorityClassName", "services.priority_class_name"),
+    ("runtimeClassName", "services.runtime_class_name"),
     ("nodeSelector", "cron_job.container_configs.node_selector"),
 ];
 
@@ -143,6 +194,8 @@ const SERVICES: [(FeastService, &str); 3] = [
 /// An attribute that sets a field, and its type.
 pub struct AttributeRef<'a> {
     pub path: Path,
+    /// True for an attribute without which the state cannot be decoded.
+    pub is_required: bool,
     shape: AttributeShape<'a>,
 }
 
@@ -161,11 +214,12 @@ pub fn of<'a>(
     field: &FieldPath,
 ) -> Vec<AttributeRef<'a>> {
     let store = state.attribute("name").as_str().unwrap_or_default();
-    (rows(key, store).iter())
+    (rows(key, store, field).iter())
         .filter_map(|(above, attribute)| {
             let mut rest = field.below(above)?.iter();
             let root = AttributeRef {
                 path: Path::root(),
+                is_required: false,
                 shape: AttributeShape::Attributes(&block.attributes),
             };
             rest.try_fold(root.descend(attribute)?, |place, step| {
@@ -183,6 +237,7 @@ impl<'a> AttributeRef<'a> {
             let attribute = place.attributes()?.get(name)?;
             Some(AttributeRef {
                 path: place.path.attribute(name),
+                is_required: attribute.required,
                 shape: AttributeShape::Kind(&attribute.kind),
             })
         })
@@ -201,6 +256,7 @@ impl<'a> AttributeRef<'a> {
     /// Follows a step of a field path. `value` is the value of this place in the state.
     fn child(self, value: &Value, step: &FieldStep) -> Option<Self> {
         use schema::Kind::{Nested, Plain};
+        let mut is_required = false;
         let (step, shape) = match (step, self.shape) {
             (
                 FieldStep::Name(key),
@@ -210,6 +266,7 @@ impl<'a> AttributeRef<'a> {
             (FieldStep::Name(key), _) => {
                 let mut attributes = self.attributes()?.iter();
                 let (name, attribute) = attributes.find(|(_, attribute)| attribute.key == *key)?;
+                is_required = attribute.required;
                 (
                     Step::Attribute(name.clone()),
                     AttributeShape::Kind(&attribute.kind),
@@ -226,6 +283,7 @@ impl<'a> AttributeRef<'a> {
         };
         Some(AttributeRef {
             path: self.path.with(step),
+            is_required,
             shape,
         })
     }
@@ -288,23 +346,26 @@ mod tests {
             "target": {"type": "Utilization", "averageUtilization": 70}}});
         let pvc =
             json!({"create": {"resources": {"requests": {"storage": "5Gi"}}}, "mountPath": "/o"});
+        let keda =
+            json!({"triggers": [{"type": "cpu", "metadata": {"value": "60"}}], "maxReplicas": 3});
         let state = encode(
             &block.attributes,
             &json!({
                 "name": "x", "feastProject": "p", "labels": {"example.com/team": "a"},
-                "cronJob": {"schedule": "@daily", "containerConfigs": {"nodeSelector": {"disk": "ssd"}}},
+                "cronJob": {"schedule": "@daily", "containerConfigs": {"nodeSelector": {"disk": "ssd"}, "image": "cli:1"}},
                 "services": {
-                    "scaling": {"replicas": 2, "autoscaling": {"minReplicas": 1, "maxReplicas": 3,
+                    "scaling": {"replicas": 2, "keda": keda, "autoscaling": {"minReplicas": 1, "maxReplicas": 3,
                         "metrics": [metric], "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}},
                     "deploymentStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}},
                     "onlineStore": {"persistence": store("postgres"), "server": server},
                     "offlineStore": {"persistence": {"file": {"pvc": pvc}}, "server": {"image": "feast:1"}},
                     "registry": {"local": {"persistence": store("sql"), "server": {"image": "feast:1"}}},
                     "ui": {"image": "feast:1"}, "tolerations": [{"key": "a"}], "nodeSelector": {"disk": "ssd"},
-                    "affinity": {"nodeAffinity": {}}, "priorityClassName": "a",
+                    "affinity": {"nodeAffinity": {}}, "priorityClassName": "a", "runtimeClassName": "a",
                     "volumes": [{"name": "extra", "secret": {"secretName": "s"}}],
                     "podAnnotations": {"example.com/a": "b"}, "podLabels": {"team": "b"},
                     "containerSecurityContext": {"readOnlyRootFilesystem": true},
+                    "initImage": "feast:1", "initResources": {"limits": {"memory": "1Gi"}},
                 },
             }),
         );
@@ -316,17 +377,25 @@ mod tests {
                 "strategy": {"type": "Recreate", "rollingUpdate": {"maxSurge": 2}},
                 "resources": {"requests": {"storage": "6Gi"}},
                 "jobTemplate": {"spec": {"template": {"spec": {
-                    "tolerations": [{"key": "b"}], "affinity": {"nodeAffinity": {}}, "priorityClassName": "b",
+                    "initContainers": [{"name": "feast-0", "image": "i"}],
+                    "containers": [{"name": "feast-1", "image": "i", "resources": {"limits": {"memory": "2Gi"}}, "command": ["a"]}],
+                    "tolerations": [{"key": "b"}], "affinity": {"nodeAffinity": {}}, "priorityClassName": "b", "runtimeClassName": "b",
                     "nodeSelector": {"disk": "hdd"}, "serviceAccountName": "b"}}}},
                 "template": {"metadata": {"annotations": {"example.com/a": "c"}, "labels": {"team": "c"}}, "spec": {
-                    "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"}, "priorityClassName": "b",
+                    "tolerations": [{"key": "b"}], "nodeSelector": {"disk": "hdd"}, "priorityClassName": "b", "runtimeClassName": "b",
                     "volumes": [{"name": "feast-data"}, {"name": "extra", "secret": {"secretName": "t"}}],
-                    "enableServiceLinks": true, "terminationGracePeriodSeconds": 1, "dnsPolicy": "None", "containers": [
+                    "enableServiceLinks": true, "terminationGracePeriodSeconds": 1, "dnsPolicy": "None",
+                    "containers": [
                     {"name": "online", "image": "i", "lifecycle": {"preStop": {"sleep": {"seconds": 1}}}, "env": [{"name": "B", "value": "3"}, {"name": "C"}],
                      "securityContext": {"readOnlyRootFilesystem": false, "capabilities": {"drop": ["KILL"]}},
                      "resources": {"limits": {"memory": "2Gi"}}, "command": ["feast"]},
                     {"name": "offline", "image": "i"},
-                    {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}]}},
+                    {"name": "registry", "image": "i"}, {"name": "ui", "image": "i"}],
+                    "initContainers": [
+                    {"name": "feast-init", "image": "i", "resources": {"limits": {"memory": "2Gi"}}, "args": ["a"]},
+                    {"name": "feast-apply", "image": "i"}]}},
+                "minReplicaCount": 1, "maxReplicaCount": 3, "idleReplicaCount": 0, "pollingInterval": 1, "cooldownPeriod": 1,
+                "scaleTargetRef": {"name": "feast-x"}, "triggers": [{"type": "cpu", "metadata": {"value": "70"}}],
             },
         });
         let found = |kind: Kind, name: &str, field: &str| {
@@ -339,7 +408,10 @@ mod tests {
         let server = "services.online_store.server";
         let online = ".spec.template.spec.containers[name=\"online\"]";
         let autoscaling = "services.scaling.autoscaling";
+        let keda = "services.scaling.keda";
+        let init = ".spec.template.spec.initContainers[name=\"feast-init\"]";
         let job = ".spec.jobTemplate.spec.template.spec";
+        let command = format!("{job}.containers[name=\"feast-1\"]");
         for (kind, name, field, expected) in [
             (Kind::Deployment, main, ".spec.replicas".to_owned(), "services.scaling.replicas".to_owned()),
             (Kind::Deployment, main, ".spec.strategy.type".into(), "services.deployment_strategy.type strategy".into()),
@@ -359,6 +431,7 @@ mod tests {
             (Kind::Deployment, main, ".spec.template.spec.tolerations[0].key".into(), "services.tolerations[0].key".into()),
             (Kind::Deployment, main, ".spec.template.spec.nodeSelector.disk".into(), "services.node_selector[\"disk\"]".into()),
             (Kind::Deployment, main, ".spec.template.spec.priorityClassName".into(), "services.priority_class_name".into()),
+            (Kind::Deployment, main, ".spec.template.spec.runtimeClassName".into(), "services.runtime_class_name".into()),
             (Kind::Deployment, main, ".spec.template.spec.volumes[name=\"extra\"].secret.secretName".into(),
                 "services.volumes[0].secret.secret_name".into()),
             (Kind::Deployment, main, ".spec.template.metadata.annotations.example.com/a".into(),
@@ -383,6 +456,19 @@ mod tests {
                 format!("{autoscaling}.metrics[0].resource.target.average_utilization")),
             (Kind::HorizontalPodAutoscaler, main, ".spec.behavior.scaleDown.stabilizationWindowSeconds".into(),
                 format!("{autoscaling}.behavior.scale_down.stabilization_window_seconds")),
+            (Kind::Deployment, main, format!("{init}.image"), "services.init_image".into()),
+            (Kind::Deployment, main, init.replace("feast-init", "feast-apply") + ".image", "services.init_image".into()),
+            (Kind::Deployment, main, format!("{init}.resources.limits.memory"),
+                "services.init_resources.limits[\"memory\"]".into()),
+            (Kind::Deployment, main, format!("{init}.args"), String::new()),
+            (Kind::ScaledObject, main, ".spec.minReplicaCount".into(), format!("{keda}.min_replicas")),
+            (Kind::ScaledObject, main, ".spec.maxReplicaCount".into(), format!("{keda}.max_replicas")),
+            (Kind::ScaledObject, main, ".spec.idleReplicaCount".into(), format!("{keda}.idle_replicas")),
+            (Kind::ScaledObject, main, ".spec.pollingInterval".into(), format!("{keda}.polling_interval")),
+            (Kind::ScaledObject, main, ".spec.cooldownPeriod".into(), format!("{keda}.cooldown_period")),
+            (Kind::ScaledObject, main, ".spec.triggers[0].metadata.value".into(),
+                format!("{keda}.triggers[0].metadata[\"value\"]")),
+            (Kind::ScaledObject, main, ".spec.scaleTargetRef.name".into(), String::new()),
             (Kind::PersistentVolumeClaim, "feast-x-offline", ".spec.resources.requests.storage".into(),
                 "services.offline_store.persistence.file.pvc.create.resources.requests[\"storage\"]".into()),
             (Kind::PersistentVolumeClaim, "another", ".spec.resources.requests.storage".into(), String::new()),
@@ -390,9 +476,15 @@ mod tests {
             (Kind::CronJob, main, format!("{job}.tolerations[0].key"), "services.tolerations[0].key".into()),
             (Kind::CronJob, main, format!("{job}.affinity.nodeAffinity"), "services.affinity.node_affinity".into()),
             (Kind::CronJob, main, format!("{job}.priorityClassName"), "services.priority_class_name".into()),
+            (Kind::CronJob, main, format!("{job}.runtimeClassName"), "services.runtime_class_name".into()),
             (Kind::CronJob, main, format!("{job}.nodeSelector.disk"),
                 "cron_job.container_configs.node_selector[\"disk\"]".into()),
             (Kind::CronJob, main, format!("{job}.serviceAccountName"), String::new()),
+            (Kind::CronJob, main, format!("{command}.image"), "cron_job.container_configs.image".into()),
+            (Kind::CronJob, main, format!("{job}.initContainers[name=\"feast-0\"].image"),
+                "cron_job.container_configs.image".into()),
+            (Kind::CronJob, main, format!("{command}.resources"), "cron_job.container_configs.resources".into()),
+            (Kind::CronJob, main, format!("{command}.command"), String::new()),
         ] {
             assert_eq!(found(kind, name, &field), expected, "{field}");
         }
