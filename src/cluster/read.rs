@@ -15,6 +15,7 @@ use super::request::{List, Request};
 use super::resource::{PODS, Resource};
 use super::{Cluster, StoreName};
 use crate::feast::names::{MANAGED_BY, MANAGED_BY_LABEL, NAME_LABEL, NAMESPACE_LABEL};
+use crate::feast::secrets::store_secret;
 use crate::kubernetes::kind::{Access, Key, Kind, Scope};
 use crate::kubernetes::managed_fields::ManagedFields;
 
@@ -67,7 +68,8 @@ impl Cluster {
     /// with the given keys, whoever owns them ([`Cluster::is_ours`]). Does not use the read cache.
     ///
     /// Sends a list request for each namespaced kind, then a get request for each key that the lists lack.
-    /// Cluster-scoped objects are only read by name, so that no permission to list them is needed.
+    /// Cluster-scoped objects are only read by name, so that no permission to list them is needed: those of the keys,
+    /// and [those that the Secret lists](Self::recorded_cluster_scoped).
     pub async fn read(
         &self,
         store: &StoreName,
@@ -77,7 +79,25 @@ impl Cluster {
         let lists = namespaced_kinds().map(|kind| async move {
             unless_forbidden(kind, keys, self.list(store, kind, cancel).await)
         });
-        self.listed_or_named(lists, store, keys, cancel).await
+        let mut live = self.listed_or_named(lists, store, keys, cancel).await?;
+        let secret = live.get(&store_secret::key(&store.name));
+        let leftovers = self.recorded_cluster_scoped(store, secret, keys, cancel);
+        live.extend(leftovers.await?);
+        Ok(live)
+    }
+
+    /// Returns the cluster-scoped objects that the Secret of the feature store lists, without those of the given keys:
+    /// an apply has created them, and the state does not have them.
+    pub async fn recorded_cluster_scoped(
+        &self,
+        store: &StoreName,
+        secret: Option<&Json>,
+        keys: &BTreeSet<Key>,
+        cancel: &CancellationToken,
+    ) -> Result<BTreeMap<Key, Json>, Error> {
+        let mut recorded = secret.map(store_secret::objects).unwrap_or_default();
+        recorded.retain(|key| key.kind.scope() == Scope::Cluster && !keys.contains(key));
+        self.read_leftover_objects(store, &recorded, cancel).await
     }
 
     /// Returns the objects of [`Cluster::read`], reduced to metadata from the read cache, for a deletion. The deletion

@@ -218,7 +218,7 @@ pub fn removes_leftover_objects_of_every_kind() {
     test.configure_all(&services, attributes);
     test.apply();
     let many = keys();
-    std::fs::write(&state, before).unwrap();
+    std::fs::write(&state, &before).unwrap();
     configure_less(&test);
     let plan = test.plan_with_changes();
     let objects: BTreeSet<String> = (leftovers(&plan).into_iter())
@@ -244,6 +244,11 @@ pub fn removes_leftover_objects_of_every_kind() {
     );
     test.apply();
     assert_eq!(keys(), few);
+
+    // A destroy removes them, too.
+    test.configure_all(&services, attributes);
+    test.apply();
+    std::fs::write(&state, before).unwrap();
     test.destroy();
 }
 

@@ -70,7 +70,7 @@ async fn delete(
     let config =
         (prior.config()).map_err(|reason| diagnostics::undecodable_state(&store, reason))?;
     let spec = Store::new(config, &Defaults::default());
-    let known: BTreeSet<Key> = prior.observed.keys().cloned().collect();
+    let mut known: BTreeSet<Key> = prior.observed.keys().cloned().collect();
     let cluster = settings.cluster().await?;
     let failed = |error: &cluster::Error| {
         diagnostics::cluster_error("Cannot destroy the feature store", error)
@@ -90,6 +90,9 @@ async fn delete(
                 ..Destroyed::default()
             });
         }
+        let leftovers = cluster.recorded_cluster_scoped(&store, secret.as_ref(), &known, stop);
+        let leftovers = leftovers.await.map_err(|error| failed(&error))?;
+        known.extend(leftovers.into_keys());
     }
     let pvcs = data_loss::policy(prior, &spec);
     let deletion = cluster.delete(&store, &known, &pvcs, spec.timeouts.delete, stop);
