@@ -18,7 +18,7 @@ use terraform_provider_feast::feast::spec::{Defaults, Store};
 fn check(name: &str) {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/render");
     let text = fs::read_to_string(directory.join(format!("{name}.json"))).unwrap();
-    let configuration = read(&serde_json::from_str(&text).unwrap());
+    let configuration: FeatureStore = serde_json::from_str(&text).unwrap();
     assert_eq!(rules::check(&configuration), Vec::new());
 
     let objects = render(&Store::new(&configuration, &Defaults::default()));

@@ -367,6 +367,16 @@ impl Reason {
             message: "its version changes too often".to_owned(),
         }
     }
+
+    /// Returns a response of the API server, for tests.
+    #[cfg(test)]
+    fn rejected(code: u16, message: &str) -> Self {
+        Self::Rejected {
+            code,
+            reason: String::new(),
+            message: message.to_owned(),
+        }
+    }
 }
 
 impl From<Arc<ConnectionError>> for Reason {

@@ -45,6 +45,7 @@ pub use location::Location;
 pub use network_policy::{IngressRule, NetworkPolicy};
 pub use pods::Pods;
 pub(super) use pods::kubernetes_volume;
+pub(super) use project::configured_apply;
 pub use project::{FeastApplyMode, Git, Project, ProjectSource, Ssh};
 pub use registry::{LocalRegistry, Registry, RegistryOptions, RemoteRegistry, RemoteStore};
 pub use scaling::{

@@ -215,6 +215,11 @@ pub fn at_attributes(mut diagnostic: Diagnostic, mut paths: Vec<Path>) -> Diagno
     }
 }
 
+/// Puts the diagnostic at the attribute, if there is one, and names it in the text.
+pub fn at_attribute(diagnostic: Diagnostic, place: Option<Path>) -> Diagnostic {
+    at_attributes(diagnostic, Vec::from_iter(place))
+}
+
 /// Adds what to do next to the last error of an apply. `deletable` are the PersistentVolumeClaims that a replacement of
 /// the feature store deletes.
 pub fn add_next_steps(

@@ -125,9 +125,8 @@ pub fn each_mode_removes_objects_of_the_previous_mode() {
 }
 
 fn cluster_wide_rules(test: &StoreUnderTest) -> Json {
-    let name = format!("feast:{}:demo:token-review", test.namespace.name());
-    let role = test.namespace.json(&["get", "clusterrole", &name]);
-    role.unwrap()["rules"].clone()
+    let [role, _] = both(test);
+    test.namespace.json(&["get", &role]).unwrap()["rules"].clone()
 }
 
 /// Feast reads Roles and bindings with each request, so the pods of the previous mode need them until they are gone.
@@ -138,12 +137,7 @@ pub fn failed_rollout_keeps_the_permissions_of_the_previous_mode() {
     let before = (rbac(&test), cluster_wide_rules(&test));
     assert_eq!(before.0.len(), 3, "{before:?}");
 
-    let failing = r#"pod_annotations = { "testbed.feast.dev/fail" = "InvalidImageName" }"#;
-    test.configure_all(failing, OIDC_WITHOUT_SECRET);
-    let run = test.terraform.apply().unwrap();
-    assert_eq!(run.status, Some(1), "{run}");
-    let summary = "The rollout did not finish";
-    assert!(run.error_messages().contains(summary), "{run}");
+    test.fail_to_roll_out("", OIDC_WITHOUT_SECRET);
     assert_eq!((rbac(&test), cluster_wide_rules(&test)), before);
     test.plan_with_changes();
 

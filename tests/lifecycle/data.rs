@@ -35,6 +35,17 @@ fn plan_messages(test: &StoreUnderTest, flags: &[&str]) -> String {
 const STAYS: &str = "\"feast-demo-online\" will no longer be part of a feature store. It is kept";
 const GOES: &str = "\"feast-demo-online\" will be deleted with all its data";
 
+/// Changes to databases. The plan names the PVC, and the apply deletes it.
+#[track_caller]
+fn delete_pvc_with_databases(test: &StoreUnderTest) {
+    test.configure_all(DATABASES, "delete_data = true");
+    let messages = plan_messages(test, &[]);
+    assert!(messages.contains(GOES), "{messages}");
+    let run = test.apply();
+    assert!(run.messages().contains("Data was deleted"), "{run}");
+    assert_eq!(pvcs(test), Vec::<String>::new());
+}
+
 pub fn keeps_pvcs_by_default() {
     let test = StoreUnderTest::new("data");
     let created = on_pvc("create = {}");
@@ -97,21 +108,11 @@ pub fn failed_rollout_keeps_the_pvc() {
     test.apply();
     let first = uid(&test);
 
-    let fail = r#"pod_annotations = { "testbed.feast.dev/fail" = "InvalidImageName" }"#;
-    test.configure_all(&format!("{fail}\n{DATABASES}"), "delete_data = true");
-    let run = test.terraform.apply().unwrap();
-    assert_eq!(run.status, Some(1), "{run}");
-    let summary = "The rollout did not finish";
-    assert!(run.error_messages().contains(summary), "{run}");
+    let run = test.fail_to_roll_out(DATABASES, "delete_data = true");
     assert!(!run.messages().contains("Data was deleted"), "{run}");
     assert_eq!(uid(&test), first);
 
-    test.configure_all(DATABASES, "delete_data = true");
-    let messages = plan_messages(&test, &[]);
-    assert!(messages.contains(GOES), "{messages}");
-    let run = test.apply();
-    assert!(run.messages().contains("Data was deleted"), "{run}");
-    assert_eq!(pvcs(&test), Vec::<String>::new());
+    delete_pvc_with_databases(&test);
     test.destroy();
 }
 
@@ -124,12 +125,7 @@ pub fn kept_pvc_is_deleted_only_by_a_plan_that_names_it() {
     let run = test.apply();
     assert!(run.messages().contains("Data was kept"), "{run}");
 
-    test.configure_all(DATABASES, "delete_data = true");
-    let messages = plan_messages(&test, &[]);
-    assert!(messages.contains(GOES), "{messages}");
-    let run = test.apply();
-    assert!(run.messages().contains("Data was deleted"), "{run}");
-    assert_eq!(pvcs(&test), Vec::<String>::new());
+    delete_pvc_with_databases(&test);
     test.destroy();
 }
 

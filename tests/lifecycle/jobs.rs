@@ -6,18 +6,24 @@ use crate::lifecycle::quota;
 use crate::lifecycle::store::{self, DATABASES, StoreUnderTest};
 use crate::support::terraform::Exit;
 
-/// Returns the store's Jobs as (name, whether it has succeeded).
-fn jobs(test: &StoreUnderTest) -> Vec<(String, bool)> {
+/// Returns the store's Jobs, without one that is being deleted, which still waits for its pods.
+fn live_jobs(test: &StoreUnderTest) -> Vec<Json> {
     let selector = "--selector=feast.dev/name=demo";
     let jobs = test.namespace.json(&["get", "jobs", selector]).unwrap();
     let jobs = jobs["items"].as_array().unwrap().iter();
-    // A Job that is being deleted still waits for its pods.
     jobs.filter(|job| job["metadata"]["deletionTimestamp"].is_null())
-        .map(|job| {
-            let name = job["metadata"]["name"].as_str().unwrap().to_owned();
-            (name, job["status"]["succeeded"] == 1)
-        })
+        .cloned()
         .collect()
+}
+
+/// Returns the store's Jobs as (name, whether it has succeeded).
+fn jobs(test: &StoreUnderTest) -> Vec<(String, bool)> {
+    let jobs = live_jobs(test).into_iter();
+    jobs.map(|job| {
+        let name = job["metadata"]["name"].as_str().unwrap().to_owned();
+        (name, job["status"]["succeeded"] == 1)
+    })
+    .collect()
 }
 
 #[track_caller]
@@ -130,11 +136,7 @@ pub fn failed_job_of_an_apply_that_did_not_wait_runs_again() {
     };
     let ended = |condition: &str| {
         store::until(condition, 120, || {
-            let selector = "--selector=feast.dev/name=demo";
-            let jobs = test.namespace.json(&["get", "jobs", selector]).unwrap();
-            // Not the previous one, which is being deleted.
-            let mut jobs = jobs["items"].as_array().unwrap().iter();
-            let job = jobs.find(|job| job["metadata"]["deletionTimestamp"].is_null())?;
+            let job = live_jobs(&test).into_iter().next()?;
             let conditions = job["status"]["conditions"].as_array()?;
             let is = |it: &Json| it["type"] == condition && it["status"] == "True";
             conditions.iter().any(is).then(|| job.clone())

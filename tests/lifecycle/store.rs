@@ -102,6 +102,18 @@ impl StoreUnderTest {
             .unwrap();
     }
 
+    /// Applies these services with pods that cannot start, and checks that the rollout fails.
+    #[track_caller]
+    pub fn fail_to_roll_out(&self, services: &str, attributes: &str) -> Run {
+        let failing = r#"pod_annotations = { "testbed.feast.dev/fail" = "InvalidImageName" }"#;
+        self.configure_all(&format!("{failing}\n{services}"), attributes);
+        let run = self.terraform.apply().unwrap();
+        assert_eq!(run.status, Some(1), "{run}");
+        let summary = "The rollout did not finish";
+        assert!(run.error_messages().contains(summary), "{run}");
+        run
+    }
+
     /// Applies, and checks that the plan is empty afterwards.
     #[track_caller]
     pub fn apply(&self) -> Run {
@@ -159,19 +171,13 @@ impl StoreUnderTest {
     /// objects whose label `feast.dev/namespace` names it.
     pub fn live_objects(&self) -> Result<Vec<Json>> {
         let definitions = self.namespace.cluster().definitions();
-        let all = Kind::ALL.iter().copied();
-        let (custom, built_in): (Vec<Kind>, Vec<Kind>) = all.partition(|kind| kind.is_custom());
-        let served = custom.into_iter().map(resource);
-        let served: Vec<String> = served
-            .filter(|name| definitions.contains(name.as_str()))
-            .collect();
-        let built_in: Vec<String> = built_in.into_iter().map(resource).collect();
-        let get = |resources: &[String]| {
-            let resources = format!("{},pods", resources.join(","));
-            let selector = "--selector=app.kubernetes.io/managed-by=feast";
-            self.namespace.json(&["get", &resources, selector])
-        };
-        let list = match get(&[built_in.as_slice(), &served].concat()) {
+        let kinds = Kind::ALL.iter().copied();
+        let served = kinds
+            .filter(|kind| !kind.is_custom() || definitions.contains(resource(*kind).as_str()));
+        let served: Vec<String> = served.map(resource).collect();
+        let resources = format!("{},pods", served.join(","));
+        let selector = "--selector=app.kubernetes.io/managed-by=feast";
+        let list = match self.namespace.json(&["get", &resources, selector]) {
             // Another test has removed a definition since then.
             Err(error)
                 if is_unserved(&error) && self.namespace.cluster().definitions() != definitions =>

@@ -98,7 +98,7 @@ impl Node {
         let packages = Packages::ensure(progress)?;
         let python = Python::ensure(progress)?;
         if let Some(run_dir) = options.folder.as_deref().and_then(RunDir::kept) {
-            let cluster = cluster_in(run_dir.path(), &tools)?;
+            let cluster = Cluster::new(run_dir.path(), &tools)?;
             if cluster.is_ready() {
                 return Ok(Self {
                     cluster,
@@ -239,7 +239,7 @@ impl Start<'_> {
         let kubeconfig = folder.join("kubeconfig");
         let server = format!("https://{ADDRESS}:{}", ports.kube_apiserver);
         pki::write_kubeconfig(&kubeconfig, &server, &pki)?;
-        let cluster = cluster_in(&folder, tools)?;
+        let cluster = Cluster::new(&folder, tools)?;
         let setup = Setup {
             tools,
             folder: &folder,
@@ -435,11 +435,6 @@ impl Start<'_> {
     fn wait(&mut self, what: &str, ready: impl FnMut() -> bool) -> Result<()> {
         wait_for(&mut self.services, what, Duration::from_secs(300), ready)
     }
-}
-
-fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
-    let kubectl = tools.path(Tool::Kubectl)?;
-    Cluster::new(folder, kubectl)
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

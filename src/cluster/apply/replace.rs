@@ -14,14 +14,13 @@ use super::super::resource::Resource;
 use super::object::Writer;
 use super::{Applier, immutable_change, is_terminating};
 use crate::kubernetes::kind::{Key, Kind};
+use crate::kubernetes::validation::metadata::DNS_LABEL_LENGTH;
 
 /// The time for the deletion of an object that must be gone before the apply continues.
 pub(super) const DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The end of the name under which a dry run creates a Service that still exists.
 const DRY_RUN_SUFFIX: &str = "-dry-run";
-/// The largest length of the name of a Service.
-const NAME_LENGTH: usize = 63;
 
 /// The fields of a Service whose values no two Services can have. Ports of the nodes are another such field.
 const UNIQUE: [&str; 4] = [
@@ -77,7 +76,9 @@ impl Writer<'_> {
 
 /// Returns the name of a Service of which only dry runs are sent.
 pub(super) fn dry_run_name(service: &str) -> String {
-    let stem = service.chars().take(NAME_LENGTH - DRY_RUN_SUFFIX.len());
+    let stem = service
+        .chars()
+        .take(DNS_LABEL_LENGTH - DRY_RUN_SUFFIX.len());
     stem.chain(DRY_RUN_SUFFIX.chars()).collect()
 }
 

@@ -45,14 +45,14 @@ impl Applier<'_> {
     /// new ones after a restart of a container. `None` if it is the desired one. If the Job fails, the Secret still
     /// counts as that of the last apply, so it has the metadata of that.
     fn secret_of_job(&self) -> Option<(Key, Json)> {
+        self.due_jobs().next()?;
         let key = store_secret::key(&self.desired.store.name);
         let (manifest, live) = (self.manifests().get(&key)?, self.outcome.objects.get(&key)?);
         let mut secret = store_secret::with_running_files(manifest, live);
         if let Some(applied) = self.desired.prior.get(&key) {
             secret["metadata"] = applied["metadata"].clone();
         }
-        let is_due = self.due_jobs().next().is_some();
-        (is_due && secret != *manifest).then_some((key, secret))
+        (secret != *manifest).then_some((key, secret))
     }
 
     /// Applies the Secret. It has not got its desired state yet, so it does not count as changed.
@@ -107,9 +107,9 @@ impl Applier<'_> {
 
     /// Returns whether the update removes rules of a Role or ClusterRole and adds none.
     fn only_removes_rules(&self, key: &Key, manifest: &Json) -> bool {
-        let rules = |object: &Json| object["rules"].as_array().cloned();
-        let live = self.outcome.objects.get(key).and_then(rules);
-        let (Some(wanted), Some(live)) = (rules(manifest), live) else {
+        let live = self.outcome.objects.get(key);
+        let live = live.and_then(|live| live["rules"].as_array());
+        let (Some(wanted), Some(live)) = (manifest["rules"].as_array(), live) else {
             return false;
         };
         matches!(key.kind, Kind::Role | Kind::ClusterRole)

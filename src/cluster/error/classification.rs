@@ -247,24 +247,22 @@ mod tests {
         }
     }
 
-    fn rejected(code: u16, message: &str) -> Reason {
-        Reason::Rejected {
-            code,
-            reason: String::new(),
-            message: message.to_owned(),
-        }
-    }
-
     #[test]
     fn failures_of_the_server_say_nothing_about_the_object() {
         let no_dry_run = "admission webhook \"w\" does not support dry run";
         // Inconclusive, a failure of the server, and a refusal of a write.
         for (reason, expected) in [
-            (rejected(400, "bad"), [false, false, true]),
-            (rejected(400, no_dry_run), [true, false, true]),
-            (rejected(429, "too many requests"), [true, true, false]),
-            (rejected(500, "failed calling webhook"), [true, true, true]),
-            (rejected(503, "unavailable"), [true, true, true]),
+            (Reason::rejected(400, "bad"), [false, false, true]),
+            (Reason::rejected(400, no_dry_run), [true, false, true]),
+            (
+                Reason::rejected(429, "too many requests"),
+                [true, true, false],
+            ),
+            (
+                Reason::rejected(500, "failed calling webhook"),
+                [true, true, true],
+            ),
+            (Reason::rejected(503, "unavailable"), [true, true, true]),
             (Reason::Cancelled, [true, false, false]),
             (Reason::NotFound, [false, false, true]),
         ] {

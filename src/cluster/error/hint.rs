@@ -306,14 +306,6 @@ mod tests {
         }
     }
 
-    fn rejected(code: u16, message: &str) -> Reason {
-        Reason::Rejected {
-            code,
-            reason: String::new(),
-            message: message.to_owned(),
-        }
-    }
-
     fn unauthorized() -> Reason {
         Reason::Unauthorized {
             message: "Unauthorized".to_owned(),
@@ -351,15 +343,15 @@ mod tests {
                 "This is neither a permissions",
             ),
             (
-                rejected(500, "failed calling webhook \"w\": no endpoints"),
+                Reason::rejected(500, "failed calling webhook \"w\": no endpoints"),
                 "An admission webhook of the",
             ),
             (
-                rejected(429, "too many requests"),
+                Reason::rejected(429, "too many requests"),
                 "The API server is overloaded,",
             ),
             (
-                rejected(500, "an internal error"),
+                Reason::rejected(500, "an internal error"),
                 "The API server, an admission",
             ),
             (

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod, PodCondition, PodStatus};
 
 use super::pod_issue::{Cause, PodIssue, Recoverability};
 
@@ -60,10 +60,10 @@ fn pod_issues(pod: &Pod) -> Vec<PodIssue> {
     if ready || terminating || status.phase.as_deref() == Some("Succeeded") {
         return Vec::new();
     }
-    let init = status.init_container_statuses.unwrap_or_default();
-    let main = status.container_statuses.unwrap_or_default();
-    let init = init.iter().map(|container| (container, true));
-    let main = main.iter().map(|container| (container, false));
+    let init = status.init_container_statuses.iter().flatten();
+    let main = status.container_statuses.iter().flatten();
+    let init = init.map(|container| (container, true));
+    let main = main.map(|container| (container, false));
     let mut found: Vec<PodIssue> = init
         .chain(main)
         .filter(|(container, _)| !container.ready)
@@ -74,7 +74,7 @@ fn pod_issues(pod: &Pod) -> Vec<PodIssue> {
         found.retain(|issue| !waits_for_init(issue));
     }
     if found.is_empty() {
-        found.push(without_container_issue(pod));
+        found.push(without_container_issue(pod, status));
     }
     for issue in &mut found {
         issue.pod.clone_from(&pod.metadata.name);
@@ -84,8 +84,7 @@ fn pod_issues(pod: &Pod) -> Vec<PodIssue> {
 }
 
 /// Returns the issue of a pod that is not ready, although no container has an issue.
-fn without_container_issue(pod: &Pod) -> PodIssue {
-    let status = pod.status.clone().unwrap_or_default();
+fn without_container_issue(pod: &Pod, status: PodStatus) -> PodIssue {
     let conditions = status.conditions.unwrap_or_default();
     let unmet = |name: &str| {
         let mut conditions = conditions.iter();

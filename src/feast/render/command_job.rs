@@ -115,7 +115,7 @@ impl CommandJob<'_> {
             metadata::job_pod_labels(store),
             &store.pods.feast_apply_job_labels,
             &store.pods.feast_apply_job_annotations,
-            feast_apply_job::pod_running(store, container),
+            feast_apply_job::pod_running(store, container, names::FEATURE_STORE_YAML),
         )
     }
 

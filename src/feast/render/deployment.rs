@@ -110,7 +110,7 @@ pub(super) fn pod(store: &Store) -> PodSpec {
         init_containers: initialization::containers(store),
         service_account_name: Some(names::main(&store.name)),
         termination_grace_period_seconds: store.termination.grace_period_seconds.map(i64::from),
-        volumes: Some(volumes::volumes(store)),
+        volumes: Some(volumes::volumes(store, names::FEATURE_STORE_YAML)),
         ..PodSpec::default()
     }
 }

@@ -45,23 +45,17 @@ pub(super) fn render(store: &Store) -> Option<Json> {
 }
 
 fn pod(store: &Store) -> PodSpec {
-    let pod = pod_running(store, initialization::feast_apply_container(store));
-    let volumes = pod.volumes.into_iter().flatten();
-    let volumes = volumes.map(|volume| match volume.name.as_str() {
-        // Its own copy: the running servers keep theirs until it has succeeded.
-        names::CONFIGURATION_VOLUME => volumes::configuration(store, names::APPLY_YAML),
-        _ => volume,
-    });
-    PodSpec {
-        volumes: Some(volumes.collect()),
-        ..pod
-    }
+    let container = initialization::feast_apply_container(store);
+    // Its own copy: the running servers keep theirs until it has succeeded.
+    pod_running(store, container, names::APPLY_YAML)
 }
 
-/// Returns a pod that creates the feature repository and then runs one container with a command of Feast.
-pub(super) fn pod_running(store: &Store, container: Container) -> PodSpec {
+/// Returns a pod that creates the feature repository and then runs one container with a command of Feast, which reads
+/// the `feature_store.yaml` under `key` in the Secret.
+pub(super) fn pod_running(store: &Store, container: Container, key: &str) -> PodSpec {
     let server = deployment::pod(store);
     PodSpec {
+        volumes: Some(volumes::volumes(store, key)),
         affinity: deployment::job_affinity(store),
         topology_spread_constraints: None,
         // It serves no requests.

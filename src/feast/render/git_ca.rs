@@ -51,7 +51,7 @@ pub(super) fn files(store: &Store) -> Vec<Mounted> {
 
 /// Returns the line of the script that makes git trust the certificate. The variable also precedes the setting
 /// `http.sslCAInfo`.
-pub(super) fn script(_: &CaCert) -> String {
+pub(super) fn script() -> String {
     let file = join(names::GIT_CA_DIRECTORY, names::GIT_CA_FILE);
     format!("export GIT_SSL_CAINFO={file}\n")
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec};
 use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, PodResourceClaim, PodSpec, Probe, TCPSocketAction, Volume,
+    Affinity, Container, ContainerPort, PodResourceClaim, PodSpec, Probe, Volume,
 };
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::Value as Json;
 
 use super::containers::StopSignal;
+use super::probes::Health;
 use super::{
     containers, databases, deployment, feature_store_yaml, metadata, non_empty_list, non_empty_map,
     object, pods, tls, volumes,
@@ -138,13 +138,9 @@ fn container(store: &Store, server: &Server, termination: Termination) -> Contai
         }]),
         lifecycle: containers::lifecycle(termination, StopSignal::Terminate),
         readiness_probe: Some(Probe {
-            tcp_socket: Some(TCPSocketAction {
-                port: IntOrString::Int(port),
-                ..TCPSocketAction::default()
-            }),
             initial_delay_seconds: Some(10),
             period_seconds: Some(10),
-            ..Probe::default()
+            ..Health::Tcp.probe(&[port], certificate.is_some())
         }),
         ..settings
     }

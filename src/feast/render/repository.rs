@@ -82,7 +82,10 @@ fn clone(store: &Store, git: &Git) -> String {
         env_from: _,
     } = git;
     let ssh = ssh.as_ref().map(ssh::script).unwrap_or_default();
-    let ca_cert = ca_cert.as_ref().map(git_ca::script).unwrap_or_default();
+    let ca_cert = ca_cert
+        .as_ref()
+        .map(|_| git_ca::script())
+        .unwrap_or_default();
     let project = store.project_directory();
     let options: String = configs
         .iter()

@@ -7,8 +7,12 @@ use crate::feast::secrets::source::{Mounted, Source};
 use crate::feast::spec::{Ssh, Store};
 use crate::schema::Path;
 
+fn ssh(store: &Store) -> Option<&Ssh> {
+    store.project.cloned()?.ssh.as_ref()
+}
+
 pub(super) fn volume(store: &Store) -> Option<Volume> {
-    let ssh = store.project.cloned()?.ssh.as_ref()?;
+    let ssh = ssh(store)?;
     let items = keys(ssh).into_iter().map(|(key, file)| KeyToPath {
         key: key.to_owned(),
         path: file.to_owned(),
@@ -26,8 +30,7 @@ pub(super) fn volume(store: &Store) -> Option<Volume> {
 }
 
 pub(super) fn mount(store: &Store) -> Option<VolumeMount> {
-    let git = store.project.cloned()?;
-    git.ssh.as_ref().map(|_| VolumeMount {
+    ssh(store).map(|_| VolumeMount {
         name: names::SSH_VOLUME.to_owned(),
         mount_path: names::SSH_DIRECTORY.to_owned(),
         read_only: Some(true),
@@ -38,16 +41,15 @@ pub(super) fn mount(store: &Store) -> Option<VolumeMount> {
 /// Returns the files that must exist for the container to start. A pod clones when it starts, so pods do not need to
 /// be replaced when they change.
 pub(super) fn files(store: &Store) -> Vec<Mounted> {
-    let ssh = (store.project.cloned()).and_then(|git| git.ssh.as_ref());
-    ssh.into_iter()
-        .flat_map(|ssh| {
-            keys(ssh).into_iter().map(|(key, _)| Mounted {
-                source: Source::secret(&ssh.secret, key),
-                path: Path::of("feast_project_dir.git.ssh.secret_ref"),
-                rolls_pods: false,
-            })
+    let ssh = ssh(store).into_iter();
+    ssh.flat_map(|ssh| {
+        keys(ssh).into_iter().map(|(key, _)| Mounted {
+            source: Source::secret(&ssh.secret, key),
+            path: Path::of("feast_project_dir.git.ssh.secret_ref"),
+            rolls_pods: false,
         })
-        .collect()
+    })
+    .collect()
 }
 
 /// Returns the keys of the Secret that are used, with their file names.

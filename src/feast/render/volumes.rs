@@ -47,9 +47,9 @@ pub(super) fn configuration_mount() -> VolumeMount {
     }
 }
 
-/// Returns the volumes of the servers' pods.
-pub(super) fn volumes(store: &Store) -> Vec<Volume> {
-    let mut volumes = vec![configuration(store, names::FEATURE_STORE_YAML)];
+/// Returns the volumes of the servers' pods, with the `feature_store.yaml` under `key` in the Secret.
+pub(super) fn volumes(store: &Store, key: &str) -> Vec<Volume> {
+    let mut volumes = vec![configuration(store, key)];
     volumes.extend(tls::volumes(store));
     volumes.extend(store.authorization.ca_cert().map(|ca_cert| Volume {
         name: names::CA_CERT_VOLUME.to_owned(),

@@ -2,7 +2,8 @@
 
 use super::Violation;
 use super::accessors::{LOCAL, PROJECT_DIR, REGISTRY, REMOTE, local, registry, services};
-use crate::feast::config::{FeastApply, FeatureStore};
+use crate::feast::config::FeatureStore;
+use crate::feast::spec::{FeastApplyMode, configured_apply};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
@@ -160,9 +161,9 @@ pub(super) fn sample_definitions(store: &FeatureStore) -> Vec<Violation> {
     let remote = registry(store).and_then(|registry| registry.remote.as_ref());
     let directory = store.feast_project_dir.as_ref();
     let is_new = directory.is_none_or(|it| it.git.is_none() && it.packaged.is_none());
-    let applies = services(store).is_none_or(|services| match services.feast_apply {
-        Some(apply) => apply != FeastApply::None,
-        None => services.run_feast_apply_on_init != Some(false),
+    let applies = services(store).is_none_or(|it| {
+        let configured = configured_apply(it.feast_apply, it.run_feast_apply_on_init);
+        configured != Some(FeastApplyMode::None)
     });
     if remote.is_none() || !is_new || !applies {
         return Vec::new();

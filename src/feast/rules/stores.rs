@@ -6,9 +6,9 @@ use super::accessors::{
     pvcs, services,
 };
 use super::pvcs::inside;
-use crate::feast::config::{FeastApply, FeatureStore, OfflineFileType};
+use crate::feast::config::{FeatureStore, OfflineFileType};
 use crate::feast::names::{self, FeastService, ServerKind};
-use crate::feast::spec::{Location, join};
+use crate::feast::spec::{FeastApplyMode, Location, configured_apply, join};
 use crate::kubernetes::validation::exactly_one;
 use crate::schema::Path;
 
@@ -115,10 +115,8 @@ pub(super) fn shared_files(store: &FeatureStore) -> Vec<Violation> {
     let Some(settings) = services(store) else {
         return Vec::new();
     };
-    let is_applied = match settings.feast_apply {
-        Some(apply) => apply == FeastApply::InitContainer,
-        None => settings.run_feast_apply_on_init != Some(false),
-    };
+    let configured = configured_apply(settings.feast_apply, settings.run_feast_apply_on_init);
+    let is_applied = configured.is_none_or(|apply| apply == FeastApplyMode::InitContainer);
     if !is_applied || settings.disable_init_containers == Some(true) {
         return Vec::new();
     }

@@ -72,7 +72,7 @@ pub enum FeastApplyMode {
 }
 
 /// Returns the configured value, if there is one.
-pub(super) fn configured_apply(
+pub(in crate::feast) fn configured_apply(
     apply: Option<FeastApply>,
     on_init: Option<bool>,
 ) -> Option<FeastApplyMode> {

@@ -7,7 +7,11 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value as Json, json};
+
+use crate::feast::ownership::Ownership;
 
 /// The time at which every object was created.
 const CREATED: &str = "2026-01-01T00:00:00Z";
@@ -96,6 +100,14 @@ impl ApiServer {
     pub fn edit(&self, path: &str, edit: impl FnOnce(&mut Json)) {
         let mut state = self.state.lock().unwrap();
         edit(state.objects.get_mut(path).unwrap());
+    }
+
+    /// Writes the ownership of a feature store to its Secret, which has this path.
+    pub fn set_ownership(&self, secret: &str, ownership: &Ownership) {
+        let record = ownership.record().unwrap().to_string();
+        self.edit(secret, |secret| {
+            secret["data"]["creation.json"] = json!(BASE64.encode(record));
+        });
     }
 
     /// Returns the paths of all objects.

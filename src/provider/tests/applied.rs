@@ -89,10 +89,7 @@ fn a_failed_create_is_recorded_so_that_another_configuration_can_adopt_it() {
     );
 
     // Without a state, as Pulumi leaves it.
-    let mut secret = provider.server.get(path).unwrap();
-    let record = before.record().unwrap().to_string();
-    secret["data"]["creation.json"] = json!(BASE64.encode(record));
-    provider.server.put(path, secret);
+    provider.server.set_ownership(path, &before);
     provider.server.reject(deployment, false);
     provider.create(&store("q"));
     let after = ownership();
@@ -112,12 +109,7 @@ fn the_next_update_completes_a_failed_create() {
     let ownership = || Ownership::of(provider.server.get(path).as_ref());
     let complete = ownership();
     let owner_id = complete.owner_id().unwrap().to_owned();
-    let record = |ownership: &Ownership| {
-        let record = ownership.record().unwrap().to_string();
-        provider.server.edit(path, |secret| {
-            secret["data"]["creation.json"] = json!(BASE64.encode(record));
-        });
-    };
+    let record = |ownership: &Ownership| provider.server.set_ownership(path, ownership);
     let rollout = |state: &Value, private: &[u8]| provider.private(state, private).rollout;
 
     let failed = Ownership::Failed {

@@ -1,8 +1,5 @@
 //! Plans with a preflight.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-
 use super::api_server::ApiServer;
 use super::test_provider::{TestProvider, texts};
 use super::*;
@@ -35,14 +32,6 @@ fn findings(provider: &TestProvider, config: &Value) -> Vec<(Severity, String)> 
     let diagnostics = provider.plan(&Value::Null, &[], config).diagnostics;
     let severities = diagnostics.iter().map(|it| it.severity);
     severities.zip(texts(&diagnostics)).collect()
-}
-
-/// Writes the ownership of the feature store to its Secret.
-fn set_ownership(server: &ApiServer, ownership: &Ownership) {
-    let record = ownership.record().unwrap().to_string();
-    server.edit(SECRET, |secret| {
-        secret["data"]["creation.json"] = json!(BASE64.encode(record));
-    });
 }
 
 /// Plans the creation of a feature store with this scaling. Returns the diagnostics about metrics.
@@ -165,7 +154,9 @@ fn warns_of_a_feature_store_that_is_in_the_state() {
 
     // Another state has created it again.
     let owner_id = "another".to_owned();
-    set_ownership(&provider.server, &Ownership::Complete { owner_id });
+    provider
+        .server
+        .set_ownership(SECRET, &Ownership::Complete { owner_id });
     provider.read(&state, &private);
     assert_eq!(
         findings(&provider, &config),
@@ -182,7 +173,7 @@ fn a_create_resumes_with_the_namespace_of_the_provider_block() {
         owner_id: "a".to_owned(),
         deadline: Some(i64::from(u32::MAX)),
     };
-    set_ownership(&provider.server, &interrupted);
+    provider.server.set_ownership(SECRET, &interrupted);
 
     let provider = process(&provider.server);
     assert_eq!(findings(&provider, &config), []);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::testbed::cache;
 use crate::support::testbed::error::{Doing, Result};
-use crate::support::testbed::process::output;
+use crate::support::testbed::process::{output, quoted};
 use crate::support::testbed::progress::Progress;
 use crate::support::testbed::tools::on_path;
 
@@ -94,11 +94,6 @@ impl Packages {
         }
         Ok(())
     }
-}
-
-/// Returns the path as one word of a shell.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 fn download(folder: &Path) -> Result<()> {

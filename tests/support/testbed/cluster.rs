@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::components::flag;
 use super::error::{Doing, Error, Result};
+use super::tools::{Tool, Tools};
 
 /// The annotation with the CPU usage of each container of the pod (see manifests/kwok.yaml).
 const CPU_USAGE: &str = "kwok.x-k8s.io/usage-cpu";
@@ -30,11 +31,11 @@ pub struct Cluster {
 
 impl Cluster {
     /// `folder` is the control plane's folder, with its `kubeconfig`.
-    pub fn new(folder: &Path, kubectl: &Path) -> Result<Self> {
+    pub fn new(folder: &Path, tools: &Tools) -> Result<Self> {
         let mut cluster = Self {
             kubeconfig: folder.join("kubeconfig"),
             server: String::new(),
-            kubectl: kubectl.to_owned(),
+            kubectl: tools.path(Tool::Kubectl)?.to_owned(),
             folder: folder.to_owned(),
             definitions: Arc::default(),
         };

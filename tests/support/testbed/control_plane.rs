@@ -17,7 +17,7 @@ use super::process::{Guard, Service, wait_for};
 use super::progress::Progress;
 use super::run_dir::RunDir;
 use super::signals;
-use super::tools::{Tool, Tools};
+use super::tools::Tools;
 
 const KWOK_CONFIG: &str = include_str!("manifests/kwok.yaml");
 const CLUSTER_OBJECTS: &str = include_str!("manifests/cluster.yaml");
@@ -60,7 +60,7 @@ pub(super) struct Running {
 impl ControlPlane {
     pub fn start(tools: &Tools, options: &Options, progress: Progress) -> Result<Self> {
         if let Some(kept) = options.folder.as_deref().and_then(RunDir::kept) {
-            let cluster = cluster_in(kept.path(), tools)?;
+            let cluster = Cluster::new(kept.path(), tools)?;
             if cluster.is_ready() {
                 return Ok(Self {
                     cluster,
@@ -264,7 +264,7 @@ fn start_once(tools: &Tools, options: &Options) -> Result<ControlPlane> {
     pki::write_kubeconfig(&folder.join("kubeconfig"), &server, &pki)?;
     write_files(&folder, ports)?;
 
-    let cluster = cluster_in(&folder, tools)?;
+    let cluster = Cluster::new(&folder, tools)?;
     let setup = Setup {
         tools,
         folder: &folder,
@@ -337,9 +337,4 @@ fn create_objects(running: &mut Running, setup: &Setup, cluster: &Cluster) -> Re
         "--timeout=180s",
     ])?;
     Ok(())
-}
-
-fn cluster_in(folder: &Path, tools: &Tools) -> Result<Cluster> {
-    let kubectl = tools.path(Tool::Kubectl)?;
-    Cluster::new(folder, kubectl)
 }

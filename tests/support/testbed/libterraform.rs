@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::error::{Doing, Result};
+use super::process::quoted;
 use super::progress::Progress;
 use super::python::{self, Environment, Packages};
 
@@ -38,14 +39,14 @@ pub fn unavailable(release: &str) -> Option<String> {
 
 /// Returns the text of an executable file that runs a Python program.
 pub fn executable(python: &Path, program: &str) -> String {
-    let python = python.display().to_string();
+    let path = python.display().to_string();
     // The system splits the first line at blanks, and limits its length.
-    if !python.contains(char::is_whitespace) && python.len() <= 120 {
-        return format!("#!{python} -I\n{program}");
+    if !path.contains(char::is_whitespace) && path.len() <= 120 {
+        return format!("#!{path} -I\n{program}");
     }
     // The second and third line are a command of the shell, and a string of Python.
-    let python = python.replace('\'', r"'\''");
-    format!("#!/bin/sh\n'''exec' '{python}' -I \"$0\" \"$@\"\n' '''\n{program}")
+    let python = quoted(python);
+    format!("#!/bin/sh\n'''exec' {python} -I \"$0\" \"$@\"\n' '''\n{program}")
 }
 
 /// Returns the path of the program of a version, such as `1.15`, and installs it into the user's cache if it is

@@ -10,6 +10,11 @@ use std::time::Duration;
 use super::cluster::eventually;
 use super::error::{Doing, Error, Result};
 
+/// Returns the path as one word of a shell.
+pub fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+}
+
 /// Runs the command, and returns its standard output, or an error with its standard error.
 pub fn output(command: &mut Command, doing: &str) -> Result<String> {
     let result = command

@@ -39,6 +39,7 @@ pub fn warning(prior: &PriorState<'_>, desired: &DesiredStore) -> Option<Diagnos
         return Some(diagnostics::interruption(store.allows_several_pods()));
     }
     let moved: Vec<&Key> = (objects.manifests.iter())
+        .filter(|(key, _)| key.kind == Kind::Service)
         .filter(|(key, manifest)| moves_port(prior.observed.get(*key), manifest))
         .map(|(key, _)| key)
         .collect();
@@ -52,11 +53,10 @@ fn moves_port(before: Option<&Json>, manifest: &Json) -> bool {
         let ports = service["spec"]["ports"].as_array()?.iter();
         Some(ports.map(|port| port["targetPort"].to_string()).collect())
     };
-    let is_service = manifest["kind"] == Kind::Service.as_str();
     let (Some(before), Some(after)) = (before.and_then(ports), ports(manifest)) else {
         return false;
     };
-    is_service && !before.is_subset(&after) && !after.is_subset(&before)
+    !before.is_subset(&after) && !after.is_subset(&before)
 }
 
 #[cfg(test)]

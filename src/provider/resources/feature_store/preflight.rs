@@ -153,7 +153,7 @@ impl Preflight<'_> {
         findings.extend(references.into_iter().map(diagnostics::created_first));
         match &quota {
             Ok(shortages) => findings.extend((shortages.iter()).map(|shortage| {
-                at(
+                diagnostics::at_attribute(
                     diagnostics::quota_exceeded(store, shortage),
                     self.quota_attribute(shortage),
                 )
@@ -242,7 +242,7 @@ async fn missing_metrics(
 ) -> Option<Diagnostic> {
     let autoscaler = scales_by_usage(manifests)?;
     let is_missing = cluster.has_metrics_api(stop).await == Some(false);
-    is_missing.then(|| at(diagnostics::no_metrics_api(), Some(autoscaler)))
+    is_missing.then(|| diagnostics::at_attribute(diagnostics::no_metrics_api(), Some(autoscaler)))
 }
 
 /// Returns the attribute of an autoscaler that scales by CPU and memory usage alone.
@@ -275,11 +275,6 @@ fn is_reported(error: &cluster::Error, missing: &[Permission]) -> bool {
         && missing
             .iter()
             .any(|it| it.resource == error.target.resource)
-}
-
-/// Puts the diagnostic at the attribute, and names it in the text: Terraform shows the line of the outermost attribute.
-fn at(diagnostic: Diagnostic, place: Option<Path>) -> Diagnostic {
-    diagnostics::at_attributes(diagnostic, Vec::from_iter(place))
 }
 
 #[cfg(test)]

@@ -29,8 +29,8 @@ pub fn warnings(prior: &PriorState<'_>, planned: &Value, desired: &DesiredStore)
         };
         let name = field.to_string();
         let warning = diagnostics::recreated_service(key, name.trim_start_matches('.'), is_certain);
-        let paths = attributes.closest(key, &field).into_iter().collect();
-        Some(diagnostics::at_attributes(warning, paths))
+        let place = attributes.closest(key, &field);
+        Some(diagnostics::at_attribute(warning, place))
     });
     warnings.collect::<Vec<Diagnostic>>()
 }

@@ -96,7 +96,7 @@ pub fn references_errors(
         place.is_none_or(|place| place.steps().len() == 1)
     };
     placed.sort_by_key(|(_, place)| is_vague(place));
-    let mut reported: BTreeSet<(String, Option<String>)> = BTreeSet::new();
+    let mut reported: BTreeSet<(String, Option<Path>)> = BTreeSet::new();
     let mut errors = Vec::new();
     for (it, place) in placed {
         let text = it.to_string();
@@ -104,12 +104,9 @@ pub fn references_errors(
             continue;
         }
         // An attribute of all pods sets a field of each of them.
-        if reported.insert((text, place.as_ref().map(Path::to_string))) {
+        if reported.insert((text, place.clone())) {
             let diagnostic = after_wait(diagnostics::missing_reference(store, it), waited);
-            errors.push(diagnostics::at_attributes(
-                diagnostic,
-                Vec::from_iter(place),
-            ));
+            errors.push(diagnostics::at_attribute(diagnostic, place));
         }
     }
     errors

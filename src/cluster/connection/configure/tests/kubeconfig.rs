@@ -2,6 +2,14 @@
 
 use super::*;
 
+/// Returns a connection with both files.
+fn connection_of(files: [&File; 2]) -> Connection {
+    Connection {
+        config_paths: Some(files.map(|file| file.0.display().to_string()).into()),
+        ..Connection::default()
+    }
+}
+
 #[test]
 fn several_kubeconfigs_are_merged() {
     let first = File::new(
@@ -9,14 +17,7 @@ fn several_kubeconfigs_are_merged() {
         "{clusters: [{name: c2, cluster: {server: 'https://first.example'}}], current-context: two}",
     );
     let second = File::new("second", KUBECONFIG);
-    let connection = Connection {
-        config_paths: Some(
-            [&first, &second]
-                .map(|file| file.0.display().to_string())
-                .into(),
-        ),
-        ..Connection::default()
-    };
+    let connection = connection_of([&first, &second]);
     assert_eq!(
         essence(&connection),
         ("https://first.example/".into(), some("token-of-two"), None)
@@ -28,13 +29,8 @@ fn an_empty_current_context_does_not_hide_that_of_the_next_file() {
     let first = File::new("first", "{current-context: ''}");
     let second = File::new("second", KUBECONFIG);
     let connection = Connection {
-        config_paths: Some(
-            [&first, &second]
-                .map(|file| file.0.display().to_string())
-                .into(),
-        ),
         config_context_auth_info: some("u2"),
-        ..Connection::default()
+        ..connection_of([&first, &second])
     };
     assert_eq!(
         essence(&connection),

@@ -111,11 +111,16 @@ fn pod_metadata() -> impl Iterator<Item = Row> {
     })
 }
 
+/// Returns the path of a container of the servers' pods.
+fn container(list: &str, name: &str) -> FieldPath {
+    let containers = FieldPath::of(&POD).with(FieldStep::Name(list.to_owned()));
+    let name = ("name".to_owned(), Json::from(name));
+    containers.with(FieldStep::Keys(vec![name]))
+}
+
 fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
-    let containers = FieldPath::of(&POD).with(FieldStep::Name("containers".to_owned()));
-    kinds.iter().flat_map(move |kind| {
-        let name = ("name".to_owned(), Json::from(kind.as_str()));
-        let container = containers.with(FieldStep::Keys(vec![name]));
+    kinds.iter().flat_map(|kind| {
+        let container = container("containers", kind.as_str());
         let sleep = PRE_STOP_SLEEP.map(|name| FieldStep::Name(name.to_owned()));
         let sleep = sleep
             .into_iter()
@@ -131,11 +136,9 @@ fn containers(kinds: &[ServerKind]) -> impl Iterator<Item = Row> {
 
 /// The init containers have the same image and resources.
 fn init_containers() -> impl Iterator<Item = Row> {
-    let containers = FieldPath::of(&POD).with(FieldStep::Name("initContainers".to_owned()));
     let names = [names::INIT_CONTAINER, names::APPLY_CONTAINER];
-    names.into_iter().flat_map(move |name| {
-        let name = ("name".to_owned(), Json::from(name));
-        let container = containers.with(FieldStep::Keys(vec![name]));
+    names.into_iter().flat_map(|name| {
+        let container = container("initContainers", name);
         INIT_CONTAINERS.map(|(field, attribute)| {
             let field = container.with(FieldStep::Name(field.to_owned()));
             (field, attribute.to_owned())
